@@ -1,0 +1,7 @@
+"""Bronze: deliveries, exactly as they arrived, and their manifests. Nothing in here is ever changed."""
+
+from clearer_platform.bronze.delivery import Delivery, Manifest
+from clearer_platform.bronze.receive import Receipt, receive
+from clearer_platform.bronze.slots import Slot, current, history, is_intact, slots
+
+__all__ = ["Delivery", "Manifest", "Receipt", "Slot", "current", "history", "is_intact", "receive", "slots"]

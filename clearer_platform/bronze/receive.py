@@ -1,0 +1,106 @@
+"""Receiving: the one way by which bytes become a delivery, whatever source they come from."""
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+from upath import UPath
+
+from clearer_platform.bronze.delivery import Delivery, Manifest, delivery_id
+from clearer_platform.bronze.slots import current, suffixes
+from clearer_platform.errors import DeliveryError
+from clearer_platform.regions import Layout
+from clearer_platform.storage import publish_bytes, publish_file, reported
+
+BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What receiving came to."""
+
+    delivery: Delivery
+    is_new: bool
+    """False where the slot's current delivery already had these bytes: nothing was changed."""
+
+
+def receive(
+    layout: Layout,
+    table: str,
+    day: date,
+    slot: str,
+    source: Path | UPath | BinaryIO,
+    *,
+    origin: str,
+    origin_version: str | None = None,
+    received_at: datetime | None = None,
+    record_count: int | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Receipt:
+    """Take the bytes of `source` in as a delivery of a slot.
+
+    The same bytes as the slot's current delivery are a no-op. `received_at` is now, or just after the slot's current
+    delivery where the clock was set back; it is given only when deliveries are replayed. Raises DeliveryError for an
+    impossible slot name and StorageError where a disk or server fails; nothing is half received: the manifest comes
+    last, and bytes without a manifest are no delivery.
+    """
+    if not slot or len(slot) > 150 or slot in (".", ".."):
+        raise DeliveryError(f"{slot!r} cannot name a slot", hint="use a file name of 1 to 150 characters")
+    spool = layout.work / "spool" / uuid.uuid4().hex
+    try:
+        size, sha256 = _copy(source, spool)
+        with layout.lock("bronze"):
+            newest = current(layout, table, day, slot)
+            if newest and newest.manifest.sha256 == sha256:
+                return Receipt(newest, is_new=False)
+            at = received_at or _after(newest, clock())
+            manifest = Manifest(
+                region=layout.name,
+                table=table,
+                day=day,
+                slot=slot,
+                file_name=slot,
+                origin=origin,
+                origin_version=origin_version,
+                received_at=at,
+                size=size,
+                sha256=sha256,
+                record_count=record_count,
+            )
+            folder, name = layout.bronze(table, day, slot), delivery_id(at, sha256)
+            content = folder / f"{name}{suffixes(slot)}"
+            publish_file(spool, content)
+            publish_bytes(manifest.model_dump_json(indent=1).encode(), folder / f"{name}.json")
+            return Receipt(Delivery(manifest, content), is_new=True)
+    finally:
+        spool.unlink(missing_ok=True)
+
+
+def _after(newest: Delivery | None, now: datetime) -> datetime:
+    if newest is None:
+        return now
+    return max(now, newest.manifest.received_at + timedelta(microseconds=1))
+
+
+def _copy(source: Path | UPath | BinaryIO, spool: Path) -> tuple[int, str]:
+    """Copy `source` to `spool`; the number of bytes and their SHA-256."""
+    digest, size = hashlib.sha256(), 0
+    with reported("write", spool):
+        spool.parent.mkdir(parents=True, exist_ok=True)
+        with spool.open("wb") as copy:
+            if isinstance(source, Path | UPath):
+                with reported("read", source), source.open("rb") as f:
+                    for block in iter(lambda: f.read(BLOCK), b""):
+                        digest.update(block)
+                        size += len(block)
+                        copy.write(block)
+            else:
+                for block in iter(lambda: source.read(BLOCK), b""):
+                    digest.update(block)
+                    size += len(block)
+                    copy.write(block)
+    return size, digest.hexdigest()

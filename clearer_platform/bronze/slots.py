@@ -1,0 +1,79 @@
+"""Reading bronze: which slots there are, and which delivery of each is current."""
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+
+from upath import UPath
+
+from clearer_platform.bronze.delivery import Delivery, Manifest
+from clearer_platform.regions import Layout
+from clearer_platform.regions.layout import unquoted
+from clearer_platform.storage import files, reported
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One slot of a table and day, with all that was ever delivered for it, the newest first."""
+
+    table: str
+    day: date
+    name: str
+    deliveries: tuple[Delivery, ...]
+
+    @property
+    def current(self) -> Delivery:
+        """The delivery that counts."""
+        return self.deliveries[0]
+
+
+def slots(layout: Layout, table: str, days: Collection[date] | None = None) -> list[Slot]:
+    """The slots of `table` (for `days`, or all), sorted by day and name."""
+    folders = [layout.bronze(table)] if days is None else [layout.bronze(table, day) for day in sorted(days)]
+    grouped: dict[tuple[date, str], list[UPath | Path]] = {}
+    for folder in folders:
+        for path in files(folder, ".json"):
+            day = date.fromisoformat(path.parent.parent.name)
+            grouped.setdefault((day, unquoted(path.parent.name)), []).append(path)
+    return [
+        Slot(table, day, name, tuple(_read(path) for path in sorted(paths, key=lambda p: p.name, reverse=True)))
+        for (day, name), paths in sorted(grouped.items())
+    ]
+
+
+def history(layout: Layout, table: str, day: date, slot: str) -> tuple[Delivery, ...]:
+    """Every delivery of one slot, the newest first."""
+    paths = files(layout.bronze(table, day, slot), ".json")
+    return tuple(_read(path) for path in sorted(paths, key=lambda p: p.name, reverse=True))
+
+
+def current(layout: Layout, table: str, day: date, slot: str) -> Delivery | None:
+    """The delivery of a slot that counts, if there is one."""
+    found = history(layout, table, day, slot)
+    return found[0] if found else None
+
+
+def is_intact(delivery: Delivery) -> bool:
+    """Whether the bytes in bronze hash to the bytes delivered."""
+    digest = hashlib.sha256()
+    with reported("read", delivery.content), delivery.content.open("rb") as f:
+        while block := f.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest() == delivery.manifest.sha256
+
+
+@lru_cache(maxsize=200_000)
+def _read(path: UPath | Path) -> Delivery:
+    """The delivery whose manifest is at `path`. Manifests never change, so each is read once a process."""
+    with reported("read", path):
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    return Delivery(manifest, path.parent / f"{path.name.removesuffix('.json')}{suffixes(manifest.file_name)}")
+
+
+def suffixes(file_name: str) -> str:
+    """What bronze calls the content of a file so named: `.data` and its compression."""
+    compression = next((s for s in (".gz", ".zst") if file_name.lower().endswith(s)), "")
+    return f".data{compression}"

@@ -1,0 +1,50 @@
+"""The errors a user can cause. Each says what is wrong, where, why, and what to do; none is shown as a traceback."""
+
+
+class ClearerError(Exception):
+    """Something a user, a file, a database or a network got wrong.
+
+    `hint` says what to do about it; the command line prints it on a line of its own.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+class RegistryError(ClearerError):
+    """The registry of regions is missing or says something that cannot be."""
+
+
+class UnknownName(ClearerError):
+    """A region, table or column that nothing declares."""
+
+    def __init__(self, kind: str, name: str, known: list[str]) -> None:
+        listed = ", ".join(sorted(known)) or "none"
+        super().__init__(f"unknown {kind} {name!r}", hint=f"known: {listed}")
+
+
+class ContractError(ClearerError):
+    """A contract that contradicts itself or that a region's entry does not fit."""
+
+
+class DeliveryError(ClearerError):
+    """A delivery that cannot be received: not readable, not named as agreed, changed while being read."""
+
+
+class StorageError(ClearerError):
+    """A root that cannot be read or written: no permission, no space, server gone."""
+
+
+class BuildError(ClearerError):
+    """Gold could not be built or did not pass its tests; the last good version stays."""
+
+
+class Busy(ClearerError):
+    """Another process holds a lock for longer than was allowed to wait."""

@@ -1,0 +1,212 @@
+"""What the registry may say of a region, and reading it. Every default stands here and nowhere else."""
+
+import hashlib
+import json
+import re
+import tomllib
+from datetime import date, datetime, time
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from clearer_platform.errors import RegistryError, UnknownName
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DIRECTIVES = "YymdHMSfbBpI"
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CsvFormat(_Entry):
+    """How a region writes its delimited files."""
+
+    encoding: str = Field(default="utf-8", description="A Python codec; a byte-order mark is always taken off.")
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    quote: str = Field(default='"', min_length=1, max_length=1)
+    header: bool = Field(default=True, description="False: no header line; the columns come in the contract's order.")
+    decimal: Literal[".", ","] = "."
+    thousands: Literal["", ".", ",", " ", "'", "\u00a0", "\u202f"] = ""
+    date: str = Field(default="%Y-%m-%d", description="strptime format of dates.")
+    datetime: str = Field(default="%Y-%m-%d %H:%M:%S", description="strptime format of instants.")
+    nulls: tuple[str, ...] = Field(default=("",), description="Texts that mean 'no value'.")
+    true: tuple[str, ...] = ("true", "True", "TRUE", "1")
+    false: tuple[str, ...] = ("false", "False", "FALSE", "0")
+
+    @field_validator("encoding")
+    @classmethod
+    def _codec(cls, name: str) -> str:
+        try:
+            "".encode(name)
+        except LookupError as e:
+            raise ValueError(f"unknown encoding {name!r}; use a Python codec such as utf-8, cp1252 or shift_jis") from e
+        return name
+
+    @field_validator("date", "datetime")
+    @classmethod
+    def _format(cls, text: str) -> str:
+        unknown = set(re.findall(r"%(.)", text)) - set(DIRECTIVES)
+        if unknown or "%" not in text:
+            raise ValueError(f"{text!r}: use strptime directives out of {' '.join('%' + d for d in DIRECTIVES)}")
+        return text
+
+    @model_validator(mode="after")
+    def _signs_differ(self) -> "CsvFormat":
+        if self.thousands and self.thousands == self.decimal:
+            raise ValueError("the decimal and the thousands sign are the same")
+        if self.delimiter == self.quote:
+            raise ValueError("the delimiter and the quote are the same")
+        return self
+
+
+class TableEntry(_Entry):
+    """What a region says of one table that it delivers."""
+
+    days: Literal["daily"] | tuple[Weekday, ...] = Field(
+        default="daily", description="Business days on which a delivery is due; others may come, none is missed."
+    )
+    columns: dict[str, str] = Field(default_factory=dict, description="Contract column -> the file's header name.")
+    timezone: str | None = Field(default=None, description="The source's zone where it is not the region's.")
+    csv: dict[str, Any] = Field(default_factory=dict, description="What differs from the region's csv block.")
+
+
+class TableSource(_Entry):
+    """Everything of the registry that decides how one table of one region is read; the contract decides the rest."""
+
+    region: str
+    table: str
+    timezone: str
+    fold: Literal["earlier", "later", "reject"]
+    gap: Literal["forward", "reject"]
+    csv: CsvFormat
+    columns: dict[str, str]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hex digest that changes exactly when something above does."""
+        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
+
+
+class Region(_Entry):
+    """One region: a database of its own, with its formats, its zone, and what it lets leave."""
+
+    name: str
+    title: str = ""
+    timezone: str = Field(description="IANA name.")
+    currency: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 code of the local amounts.")
+    root: str = Field(description="Folder (relative to the home) or URL that holds the region's data.")
+    work: str | None = Field(default=None, description="Local work folder of a region whose root is a bucket.")
+    options: dict[str, Any] = Field(default_factory=dict, description="fsspec options of the root; no secrets.")
+    leaves: Literal["pseudonyms", "aggregates"] = Field(
+        default="aggregates", description="What may be read outside the region's root."
+    )
+    start: date = Field(default=date(2024, 1, 1), description="First business day.")
+    cutoff: time = Field(default=time(6, 0), description="Local time on the next day after which a delivery is late.")
+    fold: Literal["earlier", "later", "reject"] = Field(
+        default="earlier", description="A local time that exists twice: which of the two, or reject the row."
+    )
+    gap: Literal["forward", "reject"] = Field(
+        default="reject", description="A local time that does not exist: move it forward by the gap, or reject the row."
+    )
+    csv: CsvFormat = CsvFormat()
+    tables: dict[str, TableEntry] = Field(default_factory=dict)
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError(f"unknown timezone {name!r}; use an IANA name such as Europe/Berlin")
+        return name
+
+    @field_validator("name")
+    @classmethod
+    def _identifier(cls, name: str) -> str:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == "global":
+            raise ValueError("a region's name is lower-case letters, digits and underscores, and not 'global'")
+        return name
+
+    @model_validator(mode="after")
+    def _formats_fit(self) -> "Region":
+        for table in self.tables:
+            self.source(table)
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The region's time zone."""
+        return ZoneInfo(self.timezone)
+
+    def today(self, now: datetime) -> date:
+        """The region's business day at the instant `now` (aware)."""
+        return now.astimezone(self.zone).date()
+
+    def source(self, table: str) -> TableSource:
+        """How `table` is read here. Raises UnknownName for a table that this region does not deliver."""
+        entry = self.tables.get(table)
+        if entry is None:
+            raise UnknownName(f"table of region {self.name}", table, list(self.tables))
+        return TableSource(
+            region=self.name,
+            table=table,
+            timezone=entry.timezone or self.timezone,
+            fold=self.fold,
+            gap=self.gap,
+            csv=CsvFormat.model_validate({**self.csv.model_dump(exclude_unset=True), **entry.csv}),
+            columns=entry.columns,
+        )
+
+    def is_due(self, table: str, day: date) -> bool:
+        """Whether a delivery of `table` is expected for the business day `day`."""
+        days = self.tables[table].days
+        return day >= self.start and (days == "daily" or WEEKDAYS[day.weekday()] in days)
+
+
+class Registry(_Entry):
+    """All regions, and what they share."""
+
+    reporting_currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")
+    root: str = Field(default="global", description="Root of what is built across regions.")
+    options: dict[str, Any] = Field(default_factory=dict)
+    regions: dict[str, Region]
+
+    def region(self, name: str) -> Region:
+        """The region called `name`. Raises UnknownName with those that are known."""
+        if name not in self.regions:
+            raise UnknownName("region", name, list(self.regions))
+        return self.regions[name]
+
+    @property
+    def start(self) -> date:
+        """The first business day of any region."""
+        return min(region.start for region in self.regions.values())
+
+
+def load_registry(path: Path) -> Registry:
+    """The registry in the TOML file `path`. Raises RegistryError that names the file, the entry and the reason."""
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as e:
+        raise RegistryError(
+            f"there is no registry at {path}",
+            hint="set CLEARER_HOME or CLEARER_REGIONS_FILE, or run `clearer sample` to make a sample one",
+        ) from e
+    except UnicodeDecodeError as e:
+        raise RegistryError(f"{path} is not UTF-8 text (byte {e.start})", hint="save it as UTF-8") from e
+    except tomllib.TOMLDecodeError as e:
+        raise RegistryError(f"{path} is not valid TOML: {e}") from e
+    except OSError as e:
+        raise RegistryError(f"cannot read the registry {path}: {e.strerror}") from e
+    regions = raw.get("regions")
+    if not isinstance(regions, dict) or not regions:
+        raise RegistryError(f"{path} declares no region", hint="add a block such as [regions.eu]")
+    named = {n: {**entry, "name": n} if isinstance(entry, dict) else entry for n, entry in regions.items()}
+    try:
+        return Registry.model_validate({**raw, "regions": named})
+    except ValidationError as e:
+        reasons = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in e.errors()]
+        raise RegistryError(f"{path} cannot be used:\n  " + "\n  ".join(reasons)) from e

@@ -1,0 +1,45 @@
+"""The one typed Settings: everything that a deployment may set, read from `CLEARER_*` variables or `.env`."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Where the platform lives and what it may use. A relative path is taken from the current folder."""
+
+    model_config = SettingsConfigDict(env_prefix="CLEARER_", env_file=".env", extra="ignore", frozen=True)
+
+    home: Path = Field(default=Path(".clearer"), description="Folder that holds everything this installation writes.")
+    regions_file: Path | None = Field(default=None, description="The registry; by default <home>/regions.toml.")
+    contract_modules: tuple[str, ...] = Field(
+        default=(), description="Importable modules with further contracts, beside those of this package (a JSON list)."
+    )
+    dbt_project: Path = Field(default=PROJECT / "dbt", description="The dbt project that builds gold.")
+    warehouse: Literal["duckdb", "motherduck"] = Field(
+        default="duckdb", description="Where gold is served from; motherduck makes a database a region."
+    )
+    motherduck_prefix: str = Field(default="clearer", description="MotherDuck databases are named <prefix>_<region>.")
+    memory_limit: str = Field(default="2GB", description="What one DuckDB process may use.")
+    threads: int = Field(default=0, ge=0, description="Threads of one DuckDB process; 0 means one a core.")
+    batch_bytes: int = Field(
+        default=160_000_000, gt=0, description="Delivered bytes that are validated in one query (uncompressed)."
+    )
+    max_delivery_bytes: int = Field(
+        default=8_000_000_000, gt=0, description="A delivery larger than this, uncompressed, is refused."
+    )
+    lock_timeout: float = Field(default=600, ge=0, description="Seconds to wait for another writer of a region.")
+
+    @property
+    def registry_path(self) -> Path:
+        """The registry's file."""
+        return self.regions_file or self.home / "regions.toml"
+
+    @property
+    def dagster_home(self) -> Path:
+        """The Dagster instance's folder."""
+        return self.home / "dagster"

@@ -1,0 +1,147 @@
+"""Files that appear whole or not at all, on a local disk or on any fsspec store.
+
+A local file is written aside in the same folder, synced, and renamed over its target; an object store replaces an object
+in one request. Nothing else in the platform writes a file that someone else may read.
+"""
+
+import errno
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from upath import UPath
+
+from clearer_platform.errors import StorageError
+
+PARTIAL = ".partial-"
+
+
+def is_local(path: UPath | Path) -> bool:
+    """Whether `path` is on a local file system."""
+    return isinstance(path, Path) or path.protocol in ("", "file", "local")
+
+
+def local(path: UPath | Path) -> Path:
+    """`path` as a plain local path. Raises StorageError for a remote one."""
+    if not is_local(path):
+        raise StorageError(f"{path} is not on a local disk")
+    return Path(path if isinstance(path, Path) else path.path)
+
+
+@contextmanager
+def reported(action: str, path: UPath | Path) -> Iterator[None]:
+    """Turn what a disk or server answers into a StorageError that says what to do."""
+    try:
+        yield
+    except FileNotFoundError as e:
+        raise StorageError(f"cannot {action} {path}: it is not there") from e
+    except PermissionError as e:
+        raise StorageError(
+            f"cannot {action} {path}: no permission", hint="give this user the right, or move the root"
+        ) from e
+    except OSError as e:
+        hint = "free some space and run again" if e.errno == errno.ENOSPC else "check the disk or server and run again"
+        raise StorageError(f"cannot {action} {path}: {e.strerror or e}", hint=hint) from e
+
+
+def aside(target: Path) -> Path:
+    """A name in `target`'s folder that no reader looks at, for writing before publication."""
+    return target.with_name(f"{PARTIAL}{uuid.uuid4().hex}-{target.name}"[:200])
+
+
+def publish_file(source: Path, target: UPath | Path) -> None:
+    """Put the finished local file `source` in place as `target`, at once and durably; `source` is gone afterwards."""
+    with reported("write", target):
+        if not is_local(target):
+            assert isinstance(target, UPath)
+            target.fs.put_file(str(source), target.path)
+            source.unlink()
+            return
+        place = local(target)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if source.parent != place.parent:
+            beside = aside(place)
+            shutil.move(source, beside)
+            source = beside
+        _sync(source)
+        os.replace(source, place)
+        _sync(place.parent)
+
+
+def publish_bytes(data: bytes, target: UPath | Path, mode: int = 0o644) -> None:
+    """Write `data` as `target`, at once and durably."""
+    with reported("write", target):
+        if not is_local(target):
+            assert isinstance(target, UPath)
+            target.fs.pipe_file(target.path, data)
+            return
+        place = local(target)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        beside = aside(place)
+        try:
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            with os.fdopen(descriptor, "wb") as f:
+                f.write(data)
+                f.flush()
+                os.fsync(f.fileno())
+            os.replace(beside, place)
+        finally:
+            beside.unlink(missing_ok=True)
+        _sync(place.parent)
+
+
+def remove(path: UPath | Path) -> None:
+    """Remove a file; one that is not there is not an error."""
+    with reported("remove", path):
+        path.unlink(missing_ok=True)
+
+
+def files(folder: UPath | Path, suffix: str = "") -> list[UPath | Path]:
+    """The published files anywhere below `folder` whose name ends in `suffix`, sorted; none where there is no folder."""
+    with reported("list", folder):
+        if is_local(folder):
+            found: list[UPath | Path] = [
+                Path(parent) / name
+                for parent, _, names in os.walk(local(folder))
+                for name in names
+                if name.endswith(suffix) and not name.startswith(PARTIAL)
+            ]
+        else:
+            assert isinstance(folder, UPath)
+            folder.fs.invalidate_cache()
+            found = [
+                UPath(f"{folder.protocol}://{name}", **folder.storage_options)
+                for name in folder.fs.find(folder.path)
+                if name.endswith(suffix)
+            ]
+    return sorted(found, key=str)
+
+
+def fetch(path: UPath | Path, to: Path) -> Path:
+    """A local file with the content of `path`: itself where it is local, else a copy at `to`."""
+    if is_local(path):
+        return local(path)
+    assert isinstance(path, UPath)
+    with reported("read", path):
+        to.parent.mkdir(parents=True, exist_ok=True)
+        path.fs.get_file(path.path, str(to))
+    return to
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove what killed processes left behind in `folder`. Only for the holder of the lock over it."""
+    if not folder.exists():
+        return
+    for left in folder.rglob(f"{PARTIAL}*"):
+        left.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
