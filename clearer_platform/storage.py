@@ -1,7 +1,7 @@
 """Files that appear whole or not at all, on a local disk or on any fsspec store.
 
-A local file is written aside in the same folder, synced, and renamed over its target; an object store replaces an object
-in one request. Nothing else in the platform writes a file that someone else may read.
+A local file is written aside in the same folder, synced, and renamed over its target; an object store replaces an
+object in one request. Nothing else in the platform writes a file that someone else may read.
 """
 
 import errno
@@ -100,7 +100,7 @@ def remove(path: UPath | Path) -> None:
 
 
 def files(folder: UPath | Path, suffix: str = "") -> list[UPath | Path]:
-    """The published files anywhere below `folder` whose name ends in `suffix`, sorted; none where there is no folder."""
+    """The published files below `folder` whose name ends in `suffix`, sorted; none where there is no folder."""
     with reported("list", folder):
         if is_local(folder):
             found: list[UPath | Path] = [

@@ -1,4 +1,4 @@
-"""Contracts: one module a domain. A new table is a contract in a module here, or in one named by CLEARER_CONTRACT_MODULES."""
+"""Contracts: one module a domain. A new table is a contract here, or in a module of CLEARER_CONTRACT_MODULES."""
 
 import importlib
 import pkgutil
@@ -25,7 +25,6 @@ def load_contracts(modules: Iterable[str] = ()) -> dict[str, Contract]:
                 f"cannot import the contracts in {name}: {e}", hint="check CLEARER_CONTRACT_MODULES and PYTHONPATH"
             ) from e
         for contract in vars(module).values():
-            if isinstance(contract, Contract):
-                if found.setdefault(contract.name, contract) is not contract:
-                    raise ContractError(f"two contracts are called {contract.name} (the second in {name})")
+            if isinstance(contract, Contract) and found.setdefault(contract.name, contract) is not contract:
+                raise ContractError(f"two contracts are called {contract.name} (the second in {name})")
     return found

@@ -4,8 +4,9 @@ From a contract come the validation, the assets and checks, the column schemas a
 """
 
 import hashlib
+import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -157,6 +158,7 @@ class Contract:
                 for c in self.columns
             ],
             "row_checks": [_statistics(check) for check in self.row_checks],
+            "by_hand": _rules_by_hand(self.model),
         }
         return hashlib.sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()
 
@@ -176,16 +178,18 @@ def _column(name: str, column: pa.Column) -> Column:
 
 
 def _statistics(check: Check) -> list[object]:
-    statistics = {k: sorted(v, key=str) if isinstance(v, set | frozenset) else v for k, v in _stated(check).items()}
-    return [check.name, statistics, bool(check.raise_warning), _code(check) if not check.statistics else None]
+    stated = check.statistics or {}
+    ordered = {k: sorted(v, key=str) if isinstance(v, set | frozenset) else v for k, v in stated.items()}
+    return [check.name, ordered, bool(check.raise_warning)]
 
 
-def _stated(check: Check) -> dict[str, object]:
-    return dict(check.statistics or {})
+def _rules_by_hand(model: type[pa.DataFrameModel]) -> dict[str, list[str]]:
+    """What a model's own check methods compute, as byte code, so that a mended rule counts as another one."""
+    methods = inspect.getmembers(model, inspect.ismethod)
+    return {name: _code(m.__func__) for name, m in methods if not m.__func__.__module__.startswith("pandera")}
 
 
-def _code(check: Check) -> str | None:
-    """What a hand-written check computes: its byte code and constants, so that a mended rule counts as another one."""
-    function = check._check_fn
-    code = getattr(getattr(function, "__wrapped__", function), "__code__", None)
-    return f"{code.co_code.hex()}:{code.co_consts!r}:{code.co_names!r}" if code else None
+def _code(function: Callable[..., object]) -> list[str]:
+    code = function.__code__
+    constants = [constant for constant in code.co_consts if constant != function.__doc__]
+    return [code.co_code.hex(), repr(constants), repr(code.co_names)]

@@ -1,11 +1,11 @@
-"""The e-commerce domain: what every region delivers about customers, products, sales and conversations, and fx rates.
+"""The e-commerce domain: what regions deliver about customers, products, sales and conversations, and fx rates.
 
-What real deliveries are known to contradict (a branch id under several names, a phone flag that disagrees with its text)
-is warned about, never a reason to drop a row.
+What real deliveries are known to contradict (a branch id under several names, a phone flag that disagrees with its
+text) is warned about, never a reason to drop a row.
 """
 
 from datetime import date
-from typing import Any, Optional
+from typing import Annotated, Any, Optional
 
 import ibis.expr.datatypes as dt
 import pandera.ibis as pa
@@ -18,8 +18,10 @@ DIRECT = {"personal": Personal.DIRECT}
 NOT_DELETED = {"default": "false"}
 DELETED = "True in a tombstone: the row deletes its key and needs no other value."
 
-Instant = dt.Timestamp(timezone="UTC")
-Money = dt.Decimal(18, 2)
+Instant = Annotated[dt.Timestamp, "UTC", None, True]
+Money = Annotated[dt.Decimal, 18, 2, True]
+Weight = Annotated[dt.Decimal, 12, 3, True]
+Rate = Annotated[dt.Decimal, 18, 8, True]
 
 
 class Customers(pa.DataFrameModel):
@@ -30,7 +32,8 @@ class Customers(pa.DataFrameModel):
     gender: str = pa.Field(nullable=True, description="Gender as the source codes it (some code it as True/False).")
     birth_date: dt.Date = pa.Field(nullable=True, ge=date(1900, 1, 1), description="Date of birth.", metadata=DIRECT)
     area: str = pa.Field(
-        isin=["North", "South", "East", "West"], description="Sales area (the source's Region): North, South, East, West."
+        isin=["North", "South", "East", "West"],
+        description="Sales area (the source's Region): North, South, East, West.",
     )
     email: str = pa.Field(
         nullable=True, str_matches=r"^[^@\s]+@[^@\s]+$", description="E-mail address.", metadata=DIRECT
@@ -47,11 +50,11 @@ class Products(pa.DataFrameModel):
     name: str = pa.Field(description="Name of the product.")
     category_id: str = pa.Field(description="Category id; ids and names are many to many in real deliveries.")
     category_name: str = pa.Field(description="Category name.")
-    base_price: dt.Decimal(18, 2) = pa.Field(ge=0, description="List price in the region's currency.")  # type: ignore[valid-type]
+    base_price: Money = pa.Field(ge=0, description="List price in the region's currency.")
     unit: str = pa.Field(nullable=True, description="Unit of sale (kg, piece, liter).")
-    weight: dt.Decimal(12, 3) = pa.Field(nullable=True, ge=0, description="Weight in kilograms.")  # type: ignore[valid-type]
-    created_at: Instant = pa.Field(description="When the product was created (UTC).")  # type: ignore[valid-type]
-    stock: Optional[dt.int64] = pa.Field(nullable=True, ge=0, description="Units in stock.")
+    weight: Weight = pa.Field(nullable=True, ge=0, description="Weight in kilograms.")
+    created_at: Instant = pa.Field(description="When the product was created (UTC).")
+    stock: Optional[dt.Int64] = pa.Field(nullable=True, ge=0, description="Units in stock.")
     is_deleted: Optional[bool] = pa.Field(nullable=True, description=DELETED, metadata=NOT_DELETED)
 
 
@@ -59,16 +62,16 @@ class Transactions(pa.DataFrameModel):
     """Sales; a transaction's status may change in a later delivery, and the latest row wins."""
 
     transaction_id: str = pa.Field(str_matches=ID, description="The region's id of the transaction.")
-    ordered_at: Instant = pa.Field(description="When the order was placed (UTC).")  # type: ignore[valid-type]
+    ordered_at: Instant = pa.Field(description="When the order was placed (UTC).")
     branch_id: str = pa.Field(description="Branch id; one id occurs under several names.")
     branch_name: str = pa.Field(description="Name of the branch: within a region, the branch itself.")
     customer_id: str = pa.Field(str_matches=ID, description="The customer who ordered.", metadata=IDENTIFIER)
-    total_amount: dt.Decimal(18, 2) = pa.Field(ge=0, description="Amount of the order in the region's currency.")  # type: ignore[valid-type]
+    total_amount: Money = pa.Field(ge=0, description="Amount of the order in the region's currency.")
     status: str = pa.Field(nullable=True, description="The source's status code; it does not determine status_value.")
     status_value: str = pa.Field(isin=["Pending", "Completed", "Failed"], description="Pending, Completed or Failed.")
     product_id: str = pa.Field(str_matches=ID, description="The product that was ordered.")
-    price: dt.Decimal(18, 2) = pa.Field(ge=0, description="Unit price in the region's currency.")  # type: ignore[valid-type]
-    quantity: Optional[dt.int64] = pa.Field(
+    price: Money = pa.Field(ge=0, description="Unit price in the region's currency.")
+    quantity: Optional[dt.Int64] = pa.Field(
         nullable=True, ge=1, description="Units ordered; 1 where absent.", metadata={"default": "1"}
     )
     is_deleted: Optional[bool] = pa.Field(nullable=True, description=DELETED, metadata=NOT_DELETED)
@@ -84,12 +87,14 @@ class Conversations(pa.DataFrameModel):
     message_id: str = pa.Field(description="Id of the message; ids repeat in real deliveries.")
     message: str = pa.Field(nullable=True, description="Text of the message.", metadata=DIRECT)
     type: str = pa.Field(description="Kind of message (RATING, COMMENT, ...).")
-    inserted_at: Instant = pa.Field(description="When the message was written (UTC).")  # type: ignore[valid-type]
+    inserted_at: Instant = pa.Field(description="When the message was written (UTC).")
     has_phone: bool = pa.Field(nullable=True, description="Whether the source found a telephone number in it.")
-    phone_info: str = pa.Field(nullable=True, description="Telephone numbers as text, e.g. ['+5577127600'].", metadata=DIRECT)
+    phone_info: str = pa.Field(
+        nullable=True, description="Telephone numbers as text, e.g. ['+5577127600'].", metadata=DIRECT
+    )
     is_hidden: bool = pa.Field(nullable=True, description="Whether the message is hidden.")
     is_removed: bool = pa.Field(nullable=True, description="Whether the message was removed from its page.")
-    like_count: dt.int64 = pa.Field(nullable=True, ge=0, description="Number of likes.")
+    like_count: dt.Int64 = pa.Field(nullable=True, ge=0, description="Number of likes.")
     page_id: str = pa.Field(description="Page on which it was written.")
     customer_id: str = pa.Field(str_matches=ID, description="The customer who takes part.", metadata=IDENTIFIER)
     is_deleted: Optional[bool] = pa.Field(nullable=True, description=DELETED, metadata=NOT_DELETED)
@@ -106,10 +111,12 @@ class FxRates(pa.DataFrameModel):
 
     currency: str = pa.Field(str_matches=r"^[A-Z]{3}$", description="ISO 4217 code.")
     day: dt.Date = pa.Field(description="Day on which the rate holds.")
-    rate: dt.Decimal(18, 8) = pa.Field(gt=0, description="Units of the reporting currency for one unit of the currency.")  # type: ignore[valid-type]
+    rate: Rate = pa.Field(gt=0, description="Units of the reporting currency for one unit of the currency.")
 
 
-CUSTOMERS = Contract(name="customers", domain="ecommerce", model=Customers, key=("customer_id",), tombstone="is_deleted")
+CUSTOMERS = Contract(
+    name="customers", domain="ecommerce", model=Customers, key=("customer_id",), tombstone="is_deleted"
+)
 PRODUCTS = Contract(name="products", domain="ecommerce", model=Products, key=("product_id",), tombstone="is_deleted")
 TRANSACTIONS = Contract(
     name="transactions",

@@ -1,4 +1,4 @@
-"""The registry (`regions.toml`), what is read from it, and where a region keeps its data. A new region is a block of TOML."""
+"""The registry (`regions.toml`) and where a region keeps its data. A new region is a block of TOML."""
 
 from clearer_platform.regions.layout import Layout
 from clearer_platform.regions.registry import CsvFormat, Region, Registry, TableSource, load_registry

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 from filelock import FileLock, Timeout
@@ -73,7 +74,7 @@ class Layout:
 
 
 def layout_of(
-    name: str, root: str, work: str | None, options: dict[str, object], home: Path, lock_timeout: float
+    name: str, root: str, work: str | None, options: dict[str, Any], home: Path, lock_timeout: float
 ) -> Layout:
     """The layout for a root as the registry writes it: a folder relative to `home`, or a URL."""
     place: UPath | Path = UPath(root, **options) if "://" in root else home.resolve() / root

@@ -46,9 +46,7 @@ class Stray:
     reason: str
 
 
-def landed(
-    platform: Platform, region: str, tables: Iterable[str] | None = None
-) -> tuple[list[Arrival], list[Stray]]:
+def landed(platform: Platform, region: str, tables: Iterable[str] | None = None) -> tuple[list[Arrival], list[Stray]]:
     """What lies in a region's landing folders: what can be received, and what cannot, with the reason."""
     layout, entry = platform.layout(region), platform.region(region)
     arrivals: list[Arrival] = []
@@ -63,15 +61,15 @@ def landed(
         elif tables is not None and table not in tables:
             continue
         elif (day := business_day(path.name)) is None:
-            strays.append(Stray(region, path, "the name has no possible day (YYYY-MM-DD) or does not end in .csv[.gz|.zst]"))
+            strays.append(
+                Stray(region, path, "its name has no possible day (YYYY-MM-DD) or does not end in .csv[.gz|.zst]")
+            )
         else:
             arrivals.append(Arrival(region, table, day, path, _version(path)))
     return arrivals, strays
 
 
-def collect(
-    platform: Platform, region: str, table: str, days: Collection[date] | None = None
-) -> list[Receipt]:
+def collect(platform: Platform, region: str, table: str, days: Collection[date] | None = None) -> list[Receipt]:
     """Receive every landing file of a table (for `days`, or all) that bronze does not have yet."""
     layout = platform.layout(region)
     arrivals = [a for a in landed(platform, region, [table])[0] if days is None or a.day in days]

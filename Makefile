@@ -1,0 +1,47 @@
+# `make demo` and `make test` are all that a fresh machine needs: Python 3.11 and make.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+export CLEARER_HOME ?= .clearer
+
+.PHONY: help install demo up test lint bench pictures clean
+
+help:
+	@echo "make demo      sample deliveries of four regions -> bronze -> silver -> gold, with the results on the screen"
+	@echo "make up        the Dagster UI and daemon on what the demo made"
+	@echo "make test      lint, types, import walls, dbt unit tests and all tests"
+	@echo "make bench     10,000,000 transactions beside a hand-written DuckDB script and pandas (about half an hour)"
+	@echo "make pictures  the README's pictures, taken anew"
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' \
+		|| { echo "Python 3.11 is needed; set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: install
+	@$(BIN)/clearer demo
+
+up: install
+	@$(BIN)/clearer up
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15
+
+bench: install
+	$(BIN)/python -m bench
+
+pictures: install
+	$(BIN)/python -m docs.pictures
+
+clean:
+	rm -rf .clearer bench/.work .mypy_cache .ruff_cache .pytest_cache .hypothesis

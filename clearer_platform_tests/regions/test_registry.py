@@ -1,0 +1,97 @@
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from clearer_platform.errors import RegistryError, UnknownName
+from clearer_platform.platform import Platform
+from clearer_platform.regions import load_registry
+from clearer_platform.regions.layout import quoted, unquoted
+
+SMALL = '[regions.eu]\ntimezone = "Europe/Berlin"\ncurrency = "EUR"\nroot = "eu"\n'
+
+
+def registry_file(folder: Path, text: str | bytes) -> Path:
+    path = folder / "regions.toml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "declares no region"),
+        ("regions = 3", "declares no region"),
+        ("[regions.eu", "not valid TOML"),
+        (b'[regions.eu]\nroot = "\xff"', "not UTF-8"),
+        (SMALL.replace("Berlin", "Atlantis"), "regions.eu.timezone"),
+        (SMALL.replace('"EUR"', '"euro"'), "regions.eu.currency"),
+        (SMALL.replace("root", "rood"), "regions.eu.rood"),
+        (SMALL.replace("regions.eu", "regions.EU"), "lower-case"),
+        (SMALL.replace("regions.eu", "regions.global"), "not 'global'"),
+        (SMALL + '[regions.eu.csv]\nencoding = "klingon"', "unknown encoding 'klingon'"),
+        (SMALL + '[regions.eu.csv]\ndecimal = ","\nthousands = ","', "decimal and the thousands sign are the same"),
+        (SMALL + '[regions.eu.csv]\ndatetime = "%Q"', "strptime directives"),
+        (SMALL + '[regions.eu.tables.sales]\ncsv = { delimiter = ";;" }', "delimiter"),
+        (SMALL + '[regions.eu.tables.sales]\ndays = ["someday"]', "days"),
+        (SMALL + 'leaves = "everything"', "regions.eu.leaves"),
+        (SMALL + 'cutoff = "late"', "regions.eu.cutoff"),
+    ],
+)
+def test_a_registry_that_cannot_be_names_the_entry_and_the_reason(tmp_path, text, said):
+    with pytest.raises(RegistryError, match=said) as error:
+        load_registry(registry_file(tmp_path, text))
+    assert "regions.toml" in str(error.value)
+
+
+def test_no_registry_says_what_to_do(tmp_path):
+    with pytest.raises(RegistryError, match="clearer sample"):
+        load_registry(tmp_path / "regions.toml")
+
+
+def test_a_table_s_format_is_the_region_s_with_its_own_differences(tmp_path):
+    text = SMALL + '[regions.eu.csv]\ndelimiter = ";"\n[regions.eu.tables.sales]\ncsv = { decimal = "," }\n'
+    region = load_registry(registry_file(tmp_path, text)).region("eu")
+    source = region.source("sales")
+    assert (source.csv.delimiter, source.csv.decimal, source.csv.quote) == (";", ",", '"')
+    assert source.timezone == "Europe/Berlin"
+
+
+def test_a_source_s_fingerprint_moves_with_what_decides_about_rows_only(tmp_path):
+    def fingerprint(text: str) -> str:
+        return load_registry(registry_file(tmp_path, text)).region("eu").source("sales").fingerprint
+
+    base = SMALL + "[regions.eu.tables.sales]\n"
+    assert fingerprint(base) == fingerprint(base.replace('root = "eu"', 'root = "moved"\ncutoff = 09:00:00'))
+    assert fingerprint(base) != fingerprint(base.replace("Berlin", "Paris"))
+    assert fingerprint(base) != fingerprint(base + 'columns = { sold_at = "Datum" }')
+    assert fingerprint(base) != fingerprint(base.replace('root = "eu"', 'root = "eu"\nfold = "later"'))
+
+
+def test_today_and_due_days_follow_the_region(platform: Platform):
+    eu, us = platform.region("eu"), platform.region("us")
+    instant = datetime(2024, 3, 10, 23, 30, tzinfo=UTC)
+    assert (eu.today(instant), us.today(instant)) == (date(2024, 3, 11), date(2024, 3, 10))
+    assert eu.is_due("fx_rates", date(2024, 3, 8)) and not eu.is_due("fx_rates", date(2024, 3, 9))
+    assert not eu.is_due("customers", date(2024, 2, 29))
+
+
+def test_unknown_names_list_the_known(platform: Platform):
+    with pytest.raises(UnknownName, match="known: eu, us"):
+        platform.region("mars")
+    with pytest.raises(UnknownName, match="table of region us 'products'"):
+        platform.region("us").source("products")
+    with pytest.raises(UnknownName, match="transactions"):
+        platform.contract("sales")
+
+
+def test_a_mapping_to_a_column_that_no_contract_has_is_refused(make_platform):
+    wrong = SMALL + '[regions.eu.tables.customers]\ncolumns = { customer_nam = "Name" }\n'
+    with pytest.raises(UnknownName, match=r"customer_nam.*\n.*customer_name"):
+        make_platform(wrong)
+
+
+def test_slot_names_survive_the_file_system():
+    for name in ("a.csv", "Ünïcode 2024.csv", "../../etc/passwd", "a%2Fb", "x:y*?.csv"):
+        assert "/" not in quoted(name)
+        assert unquoted(quoted(name)) == name
