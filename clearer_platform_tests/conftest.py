@@ -1,10 +1,12 @@
 """What tests of several packages share: a small platform in a temporary home."""
 
 import os
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from upath import UPath
 
 from clearer_platform.platform import Platform
 from clearer_platform.settings import Settings
@@ -43,15 +45,30 @@ start = 2024-03-01
 """
 
 
+@pytest.fixture(scope="session")
+def prepared_dbt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where homes keep prepared dbt projects: one folder for all tests (and test processes), so that each is parsed once."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prepared_dbt"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def open_home(home: Path, regions: str, prepared_dbt: Path, **settings: object) -> Platform:
+    """The platform in the folder `home`, with this registry."""
+    home.mkdir(exist_ok=True)
+    if not (home / "dbt").exists():
+        (home / "dbt").symlink_to(prepared_dbt)
+    (home / "regions.toml").write_text(regions, "utf-8")
+    return Platform.open(Settings(home=home, _env_file=None, **settings))  # type: ignore[arg-type]
+
+
 @pytest.fixture
-def make_platform(tmp_path: Path) -> Callable[..., Platform]:
+def make_platform(tmp_path: Path, prepared_dbt: Path) -> Callable[..., Platform]:
     """A function that writes a registry into a temporary home and opens the platform there."""
 
     def make(regions: str = REGIONS, **settings: object) -> Platform:
-        home = tmp_path / "home"
-        home.mkdir(exist_ok=True)
-        (home / "regions.toml").write_text(regions, "utf-8")
-        return Platform.open(Settings(home=home, _env_file=None, **settings))  # type: ignore[arg-type]
+        return open_home(tmp_path / "home", regions, prepared_dbt, **settings)
 
     return make
 
@@ -69,3 +86,35 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("not run: CLEARER_REAL_DATA does not name the folder of real deliveries")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The URL of an S3-compatible server (moto's) on a free port of this machine."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[UPath]:
+    """An empty bucket; credentials come from the environment, as they do for users."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    root = UPath(f"s3://clearer-{uuid.uuid4().hex[:8]}", endpoint_url=s3_endpoint)
+    root.fs.mkdir(root.path)
+    yield root
+    root.fs.clear_instance_cache()
+
+
+@pytest.fixture
+def bucket_platform(bucket: UPath, s3_endpoint: str, make_platform: Callable[..., Platform]) -> Platform:
+    """The two regions of `platform`, with eu's root and the global root in a bucket."""
+    options = f'options = {{ endpoint_url = "{s3_endpoint}" }}'
+    text = REGIONS.replace('root = "eu"', f'root = "s3://{bucket.drive}/eu"\n{options}')
+    return make_platform(text)

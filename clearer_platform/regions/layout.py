@@ -77,7 +77,7 @@ def layout_of(
     name: str, root: str, work: str | None, options: dict[str, Any], home: Path, lock_timeout: float
 ) -> Layout:
     """The layout for a root as the registry writes it: a folder relative to `home`, or a URL."""
-    place: UPath | Path = UPath(root, **options) if "://" in root else home.resolve() / root
+    place: UPath | Path = UPath(root.rstrip("/"), **options) if "://" in root else home.resolve() / root
     if is_local(place):
         place = local(place)
     default = place / "work" if isinstance(place, Path) else home.resolve() / "work" / name

@@ -69,11 +69,16 @@ def landed(platform: Platform, region: str, tables: Iterable[str] | None = None)
     return arrivals, strays
 
 
+def pending(platform: Platform, region: str, table: str, days: Collection[date] | None = None) -> list[Arrival]:
+    """The landing files of a table (for `days`, or all) that bronze does not have yet."""
+    arrivals = [a for a in landed(platform, region, [table])[0] if days is None or a.day in days]
+    known = _seen(delivery for slot in slots(platform.layout(region), table, days) for delivery in slot.deliveries)
+    return [arrival for arrival in arrivals if known.get(str(arrival.path)) != arrival.version]
+
+
 def collect(platform: Platform, region: str, table: str, days: Collection[date] | None = None) -> list[Receipt]:
     """Receive every landing file of a table (for `days`, or all) that bronze does not have yet."""
     layout = platform.layout(region)
-    arrivals = [a for a in landed(platform, region, [table])[0] if days is None or a.day in days]
-    known = _seen(delivery for slot in slots(layout, table, days) for delivery in slot.deliveries)
     return [
         receive(
             layout,
@@ -84,8 +89,7 @@ def collect(platform: Platform, region: str, table: str, days: Collection[date] 
             origin=str(arrival.path),
             origin_version=arrival.version,
         )
-        for arrival in arrivals
-        if known.get(str(arrival.path)) != arrival.version
+        for arrival in pending(platform, region, table, days)
     ]
 
 

@@ -1,0 +1,3 @@
+"""marts"""
+from pathlib import Path
+def build_marts(output: Path) -> dict: return {}

@@ -1,0 +1,95 @@
+"""What `clearer check` looks at, part after part; what needs a part that failed is left out."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from clearer_platform.cli.output import plural
+from clearer_platform.errors import ClearerError
+
+if TYPE_CHECKING:
+    from clearer_platform.platform import Platform
+    from clearer_platform.settings import Settings
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one part of the check came to."""
+
+    what: str
+    detail: str = ""
+    error: str | None = None
+    hint: str | None = None
+
+
+def run_checks() -> Iterator[Finding]:
+    """Every part's finding, in order."""
+    settings, finding = _tried("settings", _settings)
+    yield finding
+    if settings is None:
+        return
+    yield _tried("registry", lambda: _registry(settings))[1]
+    yield _tried("contracts", lambda: _contracts(settings))[1]
+    platform, finding = _tried("registry and contracts together", lambda: _platform(settings))
+    yield finding
+    if platform is not None:
+        yield _tried("dbt project", lambda: _dbt(platform))[1]
+        yield _tried("asset definitions", lambda: _definitions(platform))[1]
+
+
+def _tried(what: str, part: Callable[[], tuple[T, str]]) -> tuple[T | None, Finding]:
+    """What a part comes to, and the finding: its detail, or what is wrong with it."""
+    try:
+        found, detail = part()
+        return found, Finding(what, detail)
+    except ClearerError as e:
+        return None, Finding(what, error=e.message, hint=e.hint)
+    except Exception as e:  # A contract module or a dbt project is somebody's code: whatever it raises is the finding.
+        return None, Finding(what, error=f"{type(e).__name__}: {e}")
+
+
+def _settings() -> "tuple[Settings, str]":
+    from clearer_platform.serving.opening import open_settings
+
+    settings = open_settings()
+    return settings, f"home {settings.home}, {settings.warehouse} warehouse"
+
+
+def _registry(settings: "Settings") -> tuple[None, str]:
+    from clearer_platform.regions import load_registry
+
+    registry = load_registry(settings.registry_path)
+    return (
+        None,
+        f"{plural(len(registry.regions), 'region')} ({', '.join(registry.regions)}) in {settings.registry_path}",
+    )
+
+
+def _contracts(settings: "Settings") -> tuple[None, str]:
+    from clearer_platform.contracts import load_contracts
+
+    contracts = load_contracts(settings.contract_modules)
+    return None, f"{len(contracts)} ({', '.join(sorted(contracts))})"
+
+
+def _platform(settings: "Settings") -> "tuple[Platform, str]":
+    from clearer_platform.platform import Platform
+
+    platform = Platform.open(settings)
+    number = sum(len(region.tables) for region in platform.registry.regions.values())
+    return platform, f"{plural(number, 'table')} delivered by the regions"
+
+
+def _dbt(platform: "Platform") -> tuple[None, str]:
+    from clearer_platform import gold
+
+    models = gold.models(platform)
+    return None, f"{plural(len(models), 'model')}, {plural(sum(len(m.tests) for m in models), 'test')}"
+
+
+def _definitions(platform: "Platform") -> tuple[None, str]:
+    from clearer_platform.defs import runs
+
+    return None, f"{plural(runs.loadable(platform), 'asset')} by region and day"

@@ -1,0 +1,140 @@
+"""`clearer up`: the Dagster UI and daemon on this home."""
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clearer_platform.cli.output import console, say
+from clearer_platform.errors import Busy, ClearerError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from clearer_platform.cli.servers import Servers
+    from clearer_platform.settings import Settings
+
+MODULE = "clearer_platform.definitions"
+
+
+def up(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", "-p", min=1, max=65535, help="Port of the UI.")] = 3000,
+) -> None:
+    """Start the UI and the daemon, until Ctrl-C.
+
+    The UI shows the asset graph by region and day, and materialises any part
+    of it; the daemon runs what is queued, due or newly landed. One `clearer
+    up` runs on a home at a time. Whatever ends it ends everything it started.
+
+    [bold]Example[/bold]
+
+        clearer up --port 3333
+    """
+    from clearer_platform.cli.servers import Servers, script
+    from clearer_platform.defs.runs import instance
+    from clearer_platform.serving.opening import open_platform
+
+    platform = open_platform()
+    settings = platform.settings
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    lock = _one_per_home(settings.dagster_home, url)
+    _free(host, port)
+    with instance(platform):
+        pass  # Makes DAGSTER_HOME what it has to be before anything reads it.
+    signal.signal(signal.SIGTERM, _ended)
+    signal.signal(signal.SIGHUP, _ended)
+    say(f"starting the UI and the daemon on {settings.home} ...")
+    servers = Servers(_environment(settings), lock, _forward)
+    try:
+        servers.start("web", [script("dagster-webserver"), "-h", host, "-p", str(port), "-m", MODULE])
+        servers.start("daemon", [script("dagster-daemon"), "run", "-m", MODULE])
+        _watch(servers, url)
+    except KeyboardInterrupt:
+        pass  # Ctrl-C is how it is meant to end.
+    finally:
+        say("ending ...")
+        servers.close()
+        os.close(lock)
+
+
+def _watch(servers: "Servers", url: str) -> None:
+    """Say when the UI answers; come back only when something has ended."""
+    is_up = False
+    while True:
+        if ended := servers.ended():
+            name, code, lines = ended
+            raise ClearerError(f"the {name} process ended by itself (exit code {code})", hint="\n  ".join(lines))
+        if not is_up and _answers(url):
+            is_up = True
+            say(f"the UI answers at {url}   (Ctrl-C ends it)", style="bold green")
+        time.sleep(0.3)
+
+
+def _answers(url: str) -> bool:
+    from urllib.error import URLError
+    from urllib.request import ProxyHandler, build_opener
+
+    try:
+        with build_opener(ProxyHandler({})).open(f"{url}/server_info", timeout=2) as response:
+            return bool(response.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def _one_per_home(folder: "Path", url: str) -> int:
+    """The lock of this home, held until the last process is gone. Raises Busy, naming who holds it."""
+    import fcntl
+
+    from clearer_platform.storage import reported
+
+    with reported("write", folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / "up.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = os.read(lock, 200).decode("utf-8", "replace").strip()
+        os.close(lock)
+        raise Busy(
+            f"`clearer up` runs on this home already ({holder})", hint="use that one, or end it and try again"
+        ) from None
+    os.ftruncate(lock, 0)
+    os.write(lock, f"process {os.getpid()}, {url}".encode())
+    return lock
+
+
+def _free(host: str, port: int) -> None:
+    """Raise ClearerError where nothing can listen on this address."""
+    import socket
+
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(found[0], socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as e:
+        raise ClearerError(f"cannot listen on {host}:{port}: {e.strerror}", hint="choose another with --port") from None
+
+
+def _environment(settings: "Settings") -> dict[str, str]:
+    return {
+        **os.environ,
+        "CLEARER_HOME": str(settings.home.resolve()),
+        "CLEARER_REGIONS_FILE": str(settings.registry_path.resolve()),
+        "DAGSTER_HOME": str(settings.dagster_home.resolve()),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _forward(name: str, line: str) -> None:
+    """Print a line of a server, without the repetition that every Dagster line begins with."""
+    text = line.split(" - ", 3)[-1] if line.count(" - ") >= 3 else line
+    style = "red" if "ERROR" in line or "Traceback" in line else "yellow" if "WARNING" in line else "dim"
+    console().print(f"{name:>6} | {text}", style=style)
+
+
+def _ended(number: int, frame: object) -> None:
+    raise SystemExit(0)

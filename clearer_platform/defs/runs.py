@@ -1,0 +1,150 @@
+"""Running the graph from Python: the instance of a home, and runs in this process for whatever days are asked for."""
+
+import re
+import time
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from clearer_platform.definitions import build_defs
+from clearer_platform.defs.jobs import REGION_DAYS
+from clearer_platform.defs.names import GOLD, partition_key, split
+from clearer_platform.defs.reporting import Progress, Trouble, causes
+from clearer_platform.defs.resources import silent
+from clearer_platform.platform import Platform
+from clearer_platform.storage import publish_bytes
+
+FOR_SERVERS, FOR_COMMANDS = "dagster.yaml", "commands.yaml"
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+NO_CAPTURE = """
+# A command draws on its terminal; what it prints is not captured.
+compute_logs:
+  module: dagster._core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
+"""
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What one run over a region's days came to."""
+
+    region: str
+    days: tuple[date, ...]
+    run_id: str
+    success: bool
+    published: tuple[date, ...]
+    """Days of which everything that was due is published."""
+    restated: tuple[date, ...]
+    """Other days of gold that were re-stated."""
+    troubles: tuple[Trouble, ...]
+    """What was not published, by asset, table and day, and why; no day where it is gold as a whole."""
+    seconds: float
+
+    @property
+    def failed(self) -> dict[date | None, str]:
+        """Why each day is not published in full."""
+        reasons: dict[date | None, dict[str, None]] = {}
+        for trouble in causes(self.troubles):
+            reasons.setdefault(trouble.day, {})[f"{trouble.table}: {trouble.reason}"] = None
+        return {day: "; ".join(found) for day, found in reasons.items()}
+
+
+def instance(platform: Platform) -> dg.DagsterInstance:
+    """The Dagster instance of the platform's home, for commands; its folder and dagster.yaml are made if missing.
+
+    The UI and the daemon use the same folder as DAGSTER_HOME. Close it, or use it in a `with` block.
+    """
+    home = platform.settings.dagster_home.resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    template = files("clearer_platform.defs").joinpath(FOR_SERVERS).read_text("utf-8")
+    shipped = template.replace("{home}", str(home).replace("\\", "\\\\").replace('"', '\\"'))
+    mine = _written(home / FOR_SERVERS, shipped)
+    own = re.sub(r"^compute_logs:.*?(?=^\S|\Z)", "", mine, flags=re.MULTILINE | re.DOTALL)
+    _written(home / FOR_COMMANDS, shipped.splitlines()[0] + "\n" + own + NO_CAPTURE)
+    return dg.DagsterInstance.from_config(str(home), FOR_COMMANDS)
+
+
+def materialize(
+    platform: Platform,
+    instance: dg.DagsterInstance,
+    plan: Mapping[str, Collection[date]],
+    progress: Progress = silent,
+) -> list[RunOutcome]:
+    """Run the days of each region from what has landed to gold, in this process: one run a region and unbroken range.
+
+    A day that fails leaves the others published. Days outside the graph's partitions are not run.
+    """
+    defs = build_defs(platform, progress=dg.ResourceDefinition.hardcoded_resource(progress))
+    run = partial(_run, defs.resolve_job_def(REGION_DAYS), instance)
+    return [run(region, days) for region, wanted in plan.items() for days in ranges(wanted)]
+
+
+def ranges(days: Iterable[date]) -> list[tuple[date, ...]]:
+    """Days in unbroken ranges: a run of Dagster is for one."""
+    found: list[tuple[date, ...]] = []
+    for day in sorted(set(days)):
+        if found and found[-1][-1] + timedelta(days=1) == day:
+            found[-1] = (*found[-1], day)
+        else:
+            found.append((day,))
+    return found
+
+
+def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, region: str, days: tuple[date, ...]) -> RunOutcome:
+    started = time.monotonic()
+    result = job.execute_in_process(
+        run_config=QUIET,
+        instance=instance,
+        tags={RANGE_START: partition_key(region, days[0]), RANGE_END: partition_key(region, days[-1])},
+        raise_on_error=False,
+    )
+    troubles = _troubles(result, region)
+    bad = {trouble.day for trouble in troubles if trouble.region == region}
+    return RunOutcome(
+        region=region,
+        days=days,
+        run_id=result.run_id,
+        success=result.success,
+        published=() if None in bad else tuple(day for day in days if day not in bad),
+        restated=tuple(sorted(_gold_days(result, region) - set(days))),
+        troubles=troubles,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _troubles(result: dg.ExecuteInProcessResult, region: str) -> tuple[Trouble, ...]:
+    """What the failed step said; an error that it did not foresee is raised, for it is a bug and no outcome."""
+    for event in result.filter_events(lambda e: e.is_step_failure):
+        data = event.step_failure_data
+        if data.user_failure_data and "troubles" in data.user_failure_data.metadata:
+            listed: list[dict[str, Any]] = data.user_failure_data.metadata["troubles"].value  # type: ignore[assignment]
+            return tuple(Trouble(**{**t, "day": date.fromisoformat(t["day"]) if t["day"] else None}) for t in listed)
+        raise RuntimeError(f"the run of {region} broke off: {data.error_display_string}")
+    return ()
+
+
+def _gold_days(result: dg.ExecuteInProcessResult, region: str) -> set[date]:
+    """The days of the region for which a materialisation of gold was reported."""
+    found = set()
+    for event in result.filter_events(lambda e: e.is_step_materialization):
+        if event.asset_key and event.asset_key.path[0] == GOLD and event.partition and "|" in event.partition:
+            where, day = split(event.partition)
+            if where == region:
+                found.add(day)
+    return found
+
+
+def _written(path: Path, shipped: str) -> str:
+    """Write what is shipped, unless someone has made the file their own; the file's text."""
+    kept = path.read_text("utf-8") if path.exists() else None
+    if kept is not None and (kept == shipped or kept.split("\n", 1)[0] != shipped.split("\n", 1)[0]):
+        return kept
+    publish_bytes(shipped.encode(), path)
+    return shipped

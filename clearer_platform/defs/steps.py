@@ -1,0 +1,112 @@
+"""The three steps that materialise: a region's days from delivery to gold, its whole models, and what spans regions.
+
+The days are one step, because only a step that knows all its days can publish the good ones and leave the bad ones
+as they were: in Dagster a failed output or check fails every partition of its run. A run may cross regions and may be
+for a part of the assets. Who writes is decided by the file locks of the layers below; pools are for display.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import dagster as dg
+
+from clearer_platform.defs.delivered import table_checks, table_specs
+from clearer_platform.defs.marts import Marts
+from clearer_platform.defs.models import build_days, build_globals, build_wholes
+from clearer_platform.defs.names import BRONZE, GLOBAL, GOLD, SILVER, asset_key, by_region, region_days, regions
+from clearer_platform.defs.reporting import Events, Reporter, Run
+from clearer_platform.defs.tables import RegionTables
+from clearer_platform.platform import Platform
+
+POOL = "regions"
+Work = Callable[[dg.AssetExecutionContext, Run], Events]
+
+
+def steps(platform: Platform, marts: Marts) -> list[dg.AssetsDefinition]:
+    """Every asset, in three steps."""
+    registry = platform.registry
+    return [
+        _step(
+            platform,
+            marts,
+            _region_days,
+            name="bring_region_days_up",
+            description="Receive, validate and build the days of each region; what is bad stays as it was.",
+            specs=[*table_specs(platform), *marts.specs(marts.days)],
+            check_specs=[*table_checks(platform), *marts.checks(marts.days)],
+            partitions_def=region_days(registry),
+            backfill_policy=dg.BackfillPolicy.single_run(),
+            pool=POOL,
+        ),
+        _step(
+            platform,
+            marts,
+            _region_models,
+            name="build_region_models",
+            description="Bring each region's warehouse up to date and report its whole models.",
+            specs=marts.specs(marts.wholes),
+            check_specs=marts.checks(marts.wholes),
+            partitions_def=regions(registry),
+            backfill_policy=dg.BackfillPolicy.single_run(),
+            pool=POOL,
+        ),
+        _step(
+            platform,
+            marts,
+            _global_models,
+            name="build_global_models",
+            description="Build what spans regions, from what each of them lets leave.",
+            specs=marts.specs(marts.globals),
+            check_specs=marts.checks(marts.globals),
+            pool=GLOBAL,
+        ),
+    ]
+
+
+def _step(
+    platform: Platform, marts: Marts, work: Work, check_specs: list[dg.AssetCheckSpec], **how: Any
+) -> dg.AssetsDefinition:
+    """A step that does `work`, and ends failed where something could not be published."""
+
+    @dg.multi_asset(check_specs=check_specs, can_subset=True, required_resource_keys={"progress"}, **how)
+    def step(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        reporter = Reporter(context)
+        yield from work(context, Run(platform, marts, reporter, context.resources.progress))
+        yield from reporter.check_outputs(check_specs)
+        if failure := reporter.failure():
+            raise failure
+
+    return step
+
+
+def _region_days(context: dg.AssetExecutionContext, run: Run) -> Events:
+    builds = any(key.path[0] == GOLD for key in context.selected_asset_keys)
+    for region, days in by_region(context.partition_keys).items():
+        tables = RegionTables(run, region, days)
+        yield from _deliveries(run, tables)
+        if builds:
+            yield from build_days(run, tables)
+    if builds:
+        yield from build_globals(run)
+
+
+def _region_models(context: dg.AssetExecutionContext, run: Run) -> Events:
+    for region in context.partition_keys:
+        yield from build_wholes(run, region)
+
+
+def _global_models(context: dg.AssetExecutionContext, run: Run) -> Events:
+    yield from build_globals(run)
+
+
+def _deliveries(run: Run, tables: RegionTables) -> Events:
+    """Bronze of every table, then silver, then what is unusual about it: parents are there before their children."""
+    delivered = [table for table in run.platform.contracts if tables.delivers(table)]
+    for table in delivered:
+        if run.reporter.selected(asset_key(BRONZE, table)):
+            yield from tables.receive(table)
+    validated = [table for table in delivered if run.reporter.selected(asset_key(SILVER, table))]
+    for table in validated:
+        yield from tables.validate(table)
+    for table in validated:
+        yield from tables.judge(table)

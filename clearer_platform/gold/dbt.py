@@ -1,0 +1,79 @@
+"""Running dbt in this process. The only module that imports dbt, and only when it runs: the import takes seconds."""
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from clearer_platform.gold.project import Prepared
+from clearer_platform.settings import Settings
+
+Progress = Callable[[int, int], None]
+
+_ONE_AT_A_TIME = threading.Lock()
+"""dbt keeps its flags and adapters in globals of the process, and its profile is read from the environment."""
+THREADS = 2
+QUIET = ("--quiet", "--log-level", "none", "--log-level-file", "none", "--no-print", "--no-use-colors")
+
+
+def invoke(
+    prepared: Prepared,
+    settings: Settings,
+    database: Path,
+    arguments: list[str],
+    variables: dict[str, object],
+    *,
+    target: Path,
+    is_parsed: bool = True,
+    progress: Progress | None = None,
+) -> Any:
+    """Run dbt's `arguments` on the DuckDB file `database`; dbt's own result. Nothing stays open and nothing is logged."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+    from dbt.contracts.graph.manifest import Manifest
+
+    folders = ["--project-dir", prepared.folder, "--profiles-dir", prepared.folder]
+    folders += ["--target-path", target, "--log-path", target / "logs"]
+    options = [*map(str, folders), "--vars", json.dumps(variables, default=str), *QUIET]
+    options += [] if arguments[0] == "parse" else ["--no-write-json", "--no-partial-parse"]
+    with _ONE_AT_A_TIME, _profile(settings, database):
+        manifest = Manifest.from_msgpack(prepared.parsed.read_bytes()) if is_parsed else None
+        try:
+            return dbtRunner(manifest=manifest, callbacks=[_reporter(progress)]).invoke([*arguments, *options])
+        finally:
+            # dbt-duckdb keeps the file open, and so locked, after a run.
+            DuckDBConnectionManager.close_all_connections()
+
+
+@contextmanager
+def _profile(settings: Settings, database: Path) -> Iterator[None]:
+    """What profiles.yml reads from the environment, for as long as dbt runs."""
+    values = {
+        "CLEARER_DBT_DATABASE": str(database),
+        "CLEARER_DBT_THREADS": str(THREADS),
+        "CLEARER_DBT_MEMORY_LIMIT": settings.memory_limit,
+        "CLEARER_DBT_CORES": str(settings.threads or os.cpu_count() or 1),
+    }
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _reporter(progress: Progress | None) -> Callable[[Any], None]:
+    """Tells `progress` how many of dbt's nodes are done."""
+
+    def report(event: Any) -> None:
+        if progress and event.info.name == "NodeStart":
+            progress(event.data.index, event.data.total)
+
+    return report

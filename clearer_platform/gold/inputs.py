@@ -1,0 +1,127 @@
+"""What gold is built from: the published silver files of a region, and a snapshot of them that stays put during a build."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+
+import pyarrow.parquet
+from upath import UPath
+
+from clearer_platform.platform import Platform
+from clearer_platform.regions import Layout
+from clearer_platform.regions.layout import quoted
+from clearer_platform.storage import files, is_local, local, reported
+
+Contents = dict[tuple[str, str, date, str], str]
+"""(region, table, day, slot) -> fingerprint."""
+
+
+@dataclass(frozen=True)
+class SilverFile:
+    """One published silver file."""
+
+    region: str
+    table: str
+    day: date
+    slot: str
+    fingerprint: str
+    path: UPath | Path
+
+
+def published(platform: Platform, regions: Iterable[str]) -> list[SilverFile]:
+    """The silver files that stand for the tables of `regions`, and of the shared tables in the global root."""
+    found: list[SilverFile] = []
+    for region in regions:
+        for table in platform.region(region).tables:
+            if not platform.contract(table).shared:
+                found += _of_table(platform.layout(region), table)
+    for contract in platform.contracts.values():
+        if contract.shared:
+            found += _of_table(platform.global_layout, contract.name)
+    return found
+
+
+def contents(silver: Iterable[SilverFile]) -> Contents:
+    """The files as a warehouse records them."""
+    return {(file.region, file.table, file.day, file.slot): file.fingerprint for file in silver}
+
+
+def snapshot(silver: Iterable[SilverFile], folder: Path, mirror: Path) -> list[SilverFile]:
+    """The same files below `folder`, where nobody replaces them; one that is gone by now is left out.
+
+    Local files are linked, not copied. Files of a bucket are fetched once and kept in `mirror` for the next build. What a
+    file contains is read again here: it may have been replaced since it was listed.
+    """
+    taken, kept = [], set()
+    for file in silver:
+        place = folder / file.region / file.table / f"{file.day}" / f"{quoted(file.slot)}.parquet"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            source = local(file.path) if is_local(file.path) else _mirrored(file.path, mirror)
+            kept.add(source)
+            _link(source, place)
+        except FileNotFoundError:
+            continue
+        taken.append(_read(place, file.table))
+    for path in set(mirror.glob("*")) - kept:
+        path.unlink(missing_ok=True)
+    return taken
+
+
+def _of_table(layout: Layout, table: str) -> list[SilverFile]:
+    found = []
+    for path in files(layout.silver(table), ".parquet"):
+        try:
+            found.append(_read(path, table))
+        except FileNotFoundError:
+            continue  # removed while we looked: its delivery is refused by now
+    return found
+
+
+def _read(path: UPath | Path, table: str) -> SilverFile:
+    region, day, slot, fingerprint = _stated(path, _version(path))
+    return SilverFile(region, table, date.fromisoformat(day), slot, fingerprint, path)
+
+
+@lru_cache(maxsize=200_000)
+def _stated(path: UPath | Path, version: str) -> tuple[str, str, str, str]:
+    """What a silver file says of itself; read again whenever `version`, the file's state on disk, is another."""
+    with reported("read", path), path.open("rb") as f:
+        stated = json.loads(pyarrow.parquet.read_metadata(f).metadata[b"clearer"])
+    return stated["region"], stated["day"], stated["slot"], stated["fingerprint"]
+
+
+def _version(path: UPath | Path) -> str:
+    if is_local(path):
+        state = os.stat(local(path))
+        return f"{state.st_ino} {state.st_mtime_ns} {state.st_size}"
+    assert isinstance(path, UPath)
+    info = path.fs.info(path.path)
+    return " ".join(str(info.get(name)) for name in ("ETag", "etag", "LastModified", "mtime", "size"))
+
+
+def _mirrored(path: UPath | Path, mirror: Path) -> Path:
+    """The file of a bucket, fetched if this version of it was not."""
+    assert isinstance(path, UPath)
+    place = mirror / hashlib.sha256(f"{path} {_version(path)}".encode()).hexdigest()
+    if not place.exists():
+        mirror.mkdir(parents=True, exist_ok=True)
+        beside = place.with_suffix(".part")
+        path.fs.get_file(path.path, str(beside))
+        os.replace(beside, place)
+    return place
+
+
+def _link(source: Path, place: Path) -> None:
+    try:
+        os.link(source, place)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copyfile(source, place)  # another file system, or one without links

@@ -1,0 +1,119 @@
+"""The models of gold as data, from dbt's manifest: what the asset graph, the dictionary and readers know of them."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+from clearer_platform.gold.project import Prepared, prepare
+from clearer_platform.gold.results import model_of
+from clearer_platform.platform import Platform
+
+Node = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Model:
+    """One table (or table macro) that gold serves."""
+
+    name: str
+    alias: str
+    layer: Literal["gold", "global"]
+    description: str
+    columns: tuple[tuple[str, str, str], ...]
+    """Name, type, description."""
+    depends_on_models: tuple[str, ...]
+    """Names of other models of gold that it is made from."""
+    depends_on_tables: tuple[str, ...]
+    """Delivered tables that it is made from, beside those models."""
+    day_column: str | None
+    """The business day where the model has a row a region and day; None for roll-ups."""
+    leaves: Literal["aggregates", "pseudonyms"] | None
+    """In which form it may leave a region; None: never."""
+    tests: tuple[tuple[str, str], ...]
+    """Name and severity of its tests."""
+    meta: dict[str, Any]
+    materialized: str
+    """`table`, `incremental`, or `table_function` for a parametric table macro."""
+    path: str
+    """Its SQL file, below the dbt project's folder."""
+
+
+def models(platform: Platform) -> tuple[Model, ...]:
+    """Every model that is served, parents first. Raises BuildError where the dbt project cannot be read."""
+    return _models(prepare(platform))
+
+
+@lru_cache(maxsize=8)
+def _models(prepared: Prepared) -> tuple[Model, ...]:
+    manifest = prepared.manifest
+    nodes: dict[str, Node] = {**manifest["nodes"], **manifest["sources"]}
+    tests = _tests(manifest)
+    found = {
+        name: _model(node, nodes, tests[node["name"]]) for name, node in nodes.items() if _is_served(node)
+    }
+    return tuple(_parents_first({model.name: model for model in found.values()}))
+
+
+def _is_served(node: Node) -> bool:
+    return bool(node["resource_type"] == "model" and node["schema"] in ("gold", "global"))
+
+
+def _model(node: Node, nodes: dict[str, Node], tests: list[tuple[str, str]]) -> Model:
+    parents, tables = _upstream(node, nodes)
+    meta = node["config"].get("meta", {})
+    return Model(
+        name=node["name"],
+        alias=node["alias"],
+        layer="global" if node["schema"] == "global" else "gold",
+        description=node["description"],
+        columns=tuple((c["name"], c["data_type"] or "", c["description"]) for c in node["columns"].values()),
+        depends_on_models=tuple(sorted(parents)),
+        depends_on_tables=tuple(sorted(tables)),
+        day_column=meta.get("day_column"),
+        leaves=meta.get("leaves"),
+        tests=tuple(sorted(tests)),
+        meta=meta,
+        materialized=node["config"]["materialized"],
+        path=node["original_file_path"],
+    )
+
+
+def _upstream(node: Node, nodes: dict[str, Node]) -> tuple[set[str], set[str]]:
+    """The served models and delivered tables behind `node`, looked for through what is not served."""
+    parents: set[str] = set()
+    tables: set[str] = set()
+    for name in node["depends_on"]["nodes"]:
+        parent = nodes[name]
+        if parent["resource_type"] == "source":
+            tables |= {parent["name"]} if parent["source_name"] == "silver" else set()
+        elif _is_served(parent):
+            parents.add(parent["name"])
+        elif not parent["config"].get("meta", {}).get("bookkeeping"):
+            further, delivered = _upstream(parent, nodes)
+            parents, tables = parents | further, tables | delivered
+    return parents, tables
+
+
+def _tests(manifest: Node) -> dict[str, list[tuple[str, str]]]:
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for node in manifest["nodes"].values():
+        if node["resource_type"] == "test":
+            about = model_of(node.get("attached_node"), node["depends_on"]["nodes"])
+            found[about].append((node["name"], node["config"]["severity"].lower()))
+    return found
+
+
+def _parents_first(by_name: dict[str, Model]) -> list[Model]:
+    ordered: dict[str, Model] = {}
+
+    def add(model: Model) -> None:
+        for parent in model.depends_on_models:
+            if parent not in ordered:
+                add(by_name[parent])
+        ordered[model.name] = model
+
+    for name in sorted(by_name):
+        if name not in ordered:
+            add(by_name[name])
+    return list(ordered.values())

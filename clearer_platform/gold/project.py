@@ -1,0 +1,152 @@
+"""The dbt project made ready to run: copied beside the sources that follow from the contracts, and parsed once.
+
+A prepared project is kept per content in `<home>/dbt/<version>`; it holds no data and no machine's path, and every build of
+every region uses it. Preparing takes seconds, and happens when the project or a contract changed.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from clearer_platform.contracts import Contract, Personal
+from clearer_platform.errors import BuildError
+from clearer_platform.platform import Platform
+from clearer_platform.storage import reported
+
+BUILD_VERSION = "1"
+"""Raised whenever what this package puts into a warehouse changes: every warehouse is then rebuilt."""
+GENERATED = ("target", "logs", "dbt_packages")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A project that is ready to run."""
+
+    folder: Path
+    version: str
+
+    @property
+    def parsed(self) -> Path:
+        """The manifest as dbt reads it back."""
+        return self.folder / "target" / "partial_parse.msgpack"
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """dbt's manifest.json."""
+        path = self.folder / "target" / "manifest.json"
+        manifest: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return manifest
+
+
+def prepare(platform: Platform) -> Prepared:
+    """The platform's dbt project, parsed if it is not yet. Raises BuildError where dbt cannot read it."""
+    version = project_version(platform)
+    folder = platform.settings.home.resolve() / "dbt" / version[:16]
+    prepared = Prepared(folder, version)
+    if prepared.parsed.exists():
+        return prepared
+    aside = folder.with_name(f".partial-{uuid.uuid4().hex}")
+    try:
+        with reported("write", folder):
+            shutil.copytree(_source(platform), aside, ignore=shutil.ignore_patterns(*GENERATED))
+            (aside / "models" / "silver.yml").write_text(silver_sources(platform.contracts), "utf-8")
+        _parse(platform, aside, version)
+        try:
+            os.rename(aside, folder)
+        except OSError:
+            if not prepared.parsed.exists():
+                raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return prepared
+
+
+def project_version(platform: Platform) -> str:
+    """Hex digest of all that decides how silver becomes gold, but for the registry."""
+    source = _source(platform)
+    digest = hashlib.sha256(json.dumps(described(platform.contracts), sort_keys=True).encode())
+    digest.update(f"{BUILD_VERSION} {installed('dbt-core')} {installed('dbt-duckdb')} {installed('duckdb')}".encode())
+    for path in sorted(p for p in source.rglob("*") if p.is_file() and not set(p.parts) & set(GENERATED)):
+        digest.update(f"\0{path.relative_to(source)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def described(contracts: dict[str, Contract]) -> dict[str, dict[str, object]]:
+    """The contracts as dbt's macros see them."""
+    return {
+        name: {
+            "key": contract.key,
+            "load_mode": contract.load_mode.value,
+            "ordering": contract.ordering,
+            "event_time": contract.event_time,
+            "tombstone": contract.tombstone,
+            "shared": contract.shared,
+            "columns": [column.name for column in contract.columns],
+            "direct": contract.personal(Personal.DIRECT),
+        }
+        for name, contract in sorted(contracts.items())
+    }
+
+
+def silver_sources(contracts: dict[str, Contract]) -> str:
+    """dbt's description of schema `silver`: one source a contract."""
+    tables = [
+        {
+            "name": contract.name,
+            "description": contract.description,
+            "columns": [{"name": c.name, "description": c.description} for c in contract.columns],
+        }
+        for contract in contracts.values()
+    ]
+    source = {"name": "silver", "schema": "silver", "description": "Accepted rows, from the contracts.", "tables": tables}
+    return yaml.safe_dump({"version": 2, "sources": [source]}, sort_keys=False, allow_unicode=True)
+
+
+def _source(platform: Platform) -> Path:
+    source = platform.settings.dbt_project
+    if not (source / "dbt_project.yml").exists():
+        raise BuildError(
+            f"there is no dbt project at {source}", hint="set CLEARER_DBT_PROJECT to the folder with dbt_project.yml"
+        )
+    return source
+
+
+def _parse(platform: Platform, folder: Path, version: str) -> None:
+    from clearer_platform.gold.dbt import invoke
+
+    result = invoke(
+        Prepared(folder, version),
+        platform.settings,
+        folder / "target" / "warehouse.duckdb",
+        ["parse", "--write-json"],
+        {"contracts": described(platform.contracts)},
+        target=folder / "target",
+        is_parsed=False,
+    )
+    if not result.success:
+        raise BuildError(f"the dbt project cannot be read: {result.exception}", hint="run `clearer check` once mended")
+    check_what_leaves(Prepared(folder, version).manifest)
+
+
+def check_what_leaves(manifest: dict[str, Any]) -> None:
+    """Every model across regions reads only what regions may let leave. Raises BuildError naming the one that does not."""
+    nodes = {name: node for name, node in manifest["nodes"].items() if node["resource_type"] == "model"}
+    for node in nodes.values():
+        if "global" not in node["tags"]:
+            continue
+        for parent in node["depends_on"]["nodes"]:
+            meta = nodes[parent]["config"]["meta"] if parent in nodes else {}
+            if "leaves" not in meta and not (parent in nodes and "global" in nodes[parent]["tags"]):
+                raise BuildError(
+                    f"model {node['name']} reads {parent.split('.')[-1]}, which never leaves its region",
+                    hint="read a model that declares `meta: {leaves: aggregates}` or `{leaves: pseudonyms}`",
+                )

@@ -1,0 +1,155 @@
+"""Preparing a working copy for dbt: what silver says now, what of it is new, and a pseudonym for everyone in it."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+import duckdb
+from clearer_platform.contracts import Contract, Personal
+from clearer_platform.gold import warehouse
+from clearer_platform.gold.inputs import Contents, SilverFile
+from clearer_platform.governance.pseudonyms import Pseudonyms, expression
+from clearer_platform.platform import Platform
+from clearer_platform.silver.sql import accepted_columns, literal
+
+UNREAD = {"_rules", "_warnings", "_raw", "_extra", "_key"}
+"""Columns of a silver file that gold has no use for."""
+
+
+def show_silver(
+    connection: duckdb.DuckDBPyConnection,
+    platform: Platform,
+    silver: Iterable[SilverFile],
+    held: Contents,
+    folder: Path,
+) -> None:
+    """Views of every table's accepted rows: all of them in schema `silver`, those of changed slots in schema `dirty`.
+
+    `held` is what the warehouse contains so far; a slot is dirty when its file is another one now, or gone.
+    """
+    connection.execute("create schema silver; create schema dirty")
+    connection.execute(
+        "create or replace table clearer.dirty_slots (region varchar, table_name varchar, day date, slot varchar)"
+    )
+    everything: dict[str, list[Path]] = defaultdict(list)
+    changed: dict[str, list[Path]] = defaultdict(list)
+    dirty = dict(held)
+    for file in silver:
+        everything[file.table].append(Path(file.path))
+        key = (file.region, file.table, file.day, file.slot)
+        if dirty.pop(key, None) != file.fingerprint:
+            changed[file.table].append(Path(file.path))
+            dirty[key] = file.fingerprint
+    warehouse.insert(connection, "clearer.dirty_slots", [list(key) for key in sorted(dirty)])
+    for contract in platform.contracts.values():
+        empty = _empty_file(connection, contract, folder)
+        for schema, paths in (("silver", everything), ("dirty", changed)):
+            connection.execute(_view(contract, schema, [empty, *paths[contract.name]]))
+
+
+def hide_silver(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop what points at the snapshot or matters to one build only."""
+    connection.execute("drop schema silver cascade; drop schema dirty cascade")
+    touched = connection.execute(
+        "select table_name from duckdb_tables() where schema_name = 'clearer' and table_name like 'touched~_%' escape '~'"
+    ).fetchall()
+    for (table,) in touched:
+        connection.execute(f'drop table clearer."{table}"')
+
+
+def describe_regions(connection: duckdb.DuckDBPyConnection, platform: Platform, regions: Iterable[str]) -> None:
+    """Table `clearer.regions`: what gold needs to know from the registry."""
+    connection.execute(
+        "create or replace table clearer.regions (region varchar not null, title varchar not null,"
+        " timezone varchar not null, currency varchar not null, reporting_currency varchar not null)"
+    )
+    reporting = platform.registry.reporting_currency
+    rows = [[r.name, r.title, r.timezone, r.currency, reporting] for r in map(platform.region, regions)]
+    warehouse.insert(connection, "clearer.regions", [list(row) for row in rows])
+
+
+def clocks(platform: Platform, regions: Iterable[str]) -> list[dict[str, str]]:
+    """The tables whose source keeps another clock than its region, so that silver's `_event_day` is not the region's day."""
+    found = []
+    for region in map(platform.region, regions):
+        for table in region.tables:
+            contract = platform.contract(table)
+            is_instant = contract.event_time and contract.column(contract.event_time).dtype.is_timestamp()
+            if is_instant and region.source(table).timezone != region.timezone:
+                found.append({"region": region.name, "table": table, "timezone": region.timezone})
+    return found
+
+
+def add_pseudonyms(connection: duckdb.DuckDBPyConnection, platform: Platform, regions: Iterable[str]) -> None:
+    """Give every identifier in a dirty slot a pseudonym, where it has none yet."""
+    connection.execute(
+        "create table if not exists clearer.pseudonyms"
+        " (region varchar not null, identifier varchar not null, pseudonym varchar not null)"
+    )
+    columns = [(contract.name, name) for contract in platform.contracts.values() for name in _identifiers(contract)]
+    if not columns:
+        return
+    seen = " union ".join(
+        f'select _region as region, cast("{name}" as varchar) as identifier from dirty."{table}" where "{name}" is not null'
+        for table, name in columns
+    )
+    connection.execute(
+        f"create or replace temp table unknown as select * from ({seen}) anti join clearer.pseudonyms using (region, identifier)"
+    )
+    present = {region for (region,) in connection.execute("select distinct region from unknown").fetchall()}
+    for region in sorted(present & set(regions)):
+        connection.execute(
+            f"insert into clearer.pseudonyms select region, identifier, {expression('identifier')}"
+            " from unknown where region = $region",
+            {"region": region, **Pseudonyms.of(platform.layout(region)).parameters},
+        )
+    connection.execute("drop table unknown")
+
+
+def forget_pseudonyms(connection: duckdb.DuckDBPyConnection, platform: Platform) -> None:
+    """Drop the pseudonyms of identifiers that stand in no accepted row any more (withdrawn or erased)."""
+    columns = [(contract.name, name) for contract in platform.contracts.values() for name in _identifiers(contract)]
+    if not columns:
+        return
+    seen = " union ".join(
+        f'select _region as region, cast("{name}" as varchar) as identifier from silver."{table}"' for table, name in columns
+    )
+    connection.execute(f"create or replace temp table seen as {seen}")
+    connection.execute(
+        "delete from clearer.pseudonyms as p where not exists"
+        " (from seen where seen.region = p.region and seen.identifier = p.identifier)"
+    )
+    connection.execute("drop table seen")
+
+
+def _identifiers(contract: Contract) -> tuple[str, ...]:
+    return contract.personal(Personal.IDENTIFIER)
+
+
+def _columns(contract: Contract) -> dict[str, str]:
+    """Name and DuckDB type of what gold reads of a table."""
+    return {name: dtype for name, dtype in accepted_columns(contract) if name not in UNREAD}
+
+
+def _empty_file(connection: duckdb.DuckDBPyConnection, contract: Contract, folder: Path) -> Path:
+    """A silver file without rows: it types the columns where no file, or only an older one, has them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{contract.name}.parquet"
+    nulls = ", ".join(f'cast(null as {dtype}) as "{name}"' for name, dtype in _columns(contract).items())
+    connection.execute(
+        f"copy (select {nulls}, cast(null as varchar[]) as _rules where false) to {_text(path)} (format parquet)"
+    )
+    return path
+
+
+def _view(contract: Contract, schema: str, paths: list[Path]) -> str:
+    columns = ", ".join(f'cast("{name}" as {dtype}) as "{name}"' for name, dtype in _columns(contract).items())
+    listed = ", ".join(map(_text, paths))
+    return (
+        f'create view {schema}."{contract.name}" as select {columns}'
+        f" from read_parquet([{listed}], union_by_name = true, hive_partitioning = false) where len(_rules) = 0"
+    )
+
+
+def _text(path: Path) -> str:
+    return literal(str(path))

@@ -1,0 +1,153 @@
+"""A warehouse's own records, in its schema `clearer`, and reading its serving copy.
+
+`clearer.contents` says which silver files a warehouse contains, `clearer.build` what built it. While a build runs, schema
+`silver` shows the accepted rows of every table, `dirty` those in slots that changed; both are gone before publication.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow
+from upath import UPath
+
+from clearer_platform.errors import StorageError
+from clearer_platform.gold.inputs import Contents
+from clearer_platform.regions import Layout
+from clearer_platform.settings import Settings
+from clearer_platform.storage import is_local, local, reported
+
+NAME = "warehouse"
+"""Name of the database that a warehouse is attached as, as well as its file's stem."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What a warehouse says of itself."""
+
+    version: str
+    contents: Contents
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex digest of what it was built from and by."""
+        rows = [[region, table, f"{day}", slot, f] for (region, table, day, slot), f in sorted(self.contents.items())]
+        return hashlib.sha256(json.dumps([self.version, rows]).encode()).hexdigest()
+
+
+@contextmanager
+def opened(path: Path, settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A writing connection to the working copy at `path`; closed, and all of it in the one file, afterwards."""
+    connection = duckdb.connect(path)
+    try:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute("set preserve_insertion_order = false")
+        connection.execute(f"set memory_limit = '{settings.memory_limit}'")
+        if settings.threads:
+            connection.execute(f"set threads = {settings.threads}")
+        yield connection
+        connection.execute("checkpoint")
+    finally:
+        connection.close()
+
+
+def connect(path: Path) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to the published warehouse at `path`, in UTC.
+
+    The file is attached to a database of the connection's own: DuckDB shares one instance among a process's connections to a
+    path, and a reader that stays open would keep every later one at the version it saw.
+    """
+    connection = duckdb.connect(":memory:")
+    try:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"attach '{_literal(path)}' as {NAME} (read_only)")
+        connection.execute(f"use {NAME}")
+    except duckdb.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def state(path: Path | None) -> State | None:
+    """What the warehouse at `path` says of itself; None where there is none, or none that can be read."""
+    if path is None or not path.exists():
+        return None
+    try:
+        with connect(path) as connection:
+            version = connection.execute("select version from clearer.build").fetchall()[0][0]
+            rows = connection.execute("select region, table_name, day, slot, fingerprint from clearer.contents").fetchall()
+    except (duckdb.Error, IndexError):
+        return None  # damaged: it is rebuilt from silver
+    return State(version, {(region, table, day, slot): f for region, table, day, slot, f in rows})
+
+
+def record(connection: duckdb.DuckDBPyConnection, current: State) -> None:
+    """Write down what the warehouse contains."""
+    connection.execute("create schema if not exists clearer")
+    connection.execute("create or replace table clearer.build (version varchar not null, fingerprint varchar not null)")
+    connection.execute("insert into clearer.build values (?, ?)", [current.version, current.fingerprint])
+    connection.execute(
+        "create or replace table clearer.contents"
+        " (region varchar not null, table_name varchar not null, day date not null, slot varchar not null,"
+        " fingerprint varchar not null)"
+    )
+    rows = [[*key, fingerprint] for key, fingerprint in sorted(current.contents.items())]
+    insert(connection, "clearer.contents", rows)
+
+
+def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[list[object]]) -> None:
+    """Insert `rows` into `table`, as one Arrow table: prepared values cost a hundred times as much."""
+    if rows:
+        names = [f"c{n}" for n in range(len(rows[0]))]
+        given = pyarrow.table([pyarrow.array(values) for values in zip(*rows, strict=True)], names=names)
+        connection.register("given", given)
+        connection.execute(f"insert into {table} from given")
+        connection.unregister("given")
+
+
+def serving_copy(layout: Layout) -> Path | None:
+    """A local file with the layout's published warehouse, or None; that of a bucket is fetched when its etag changes."""
+    place = layout.warehouse
+    if is_local(place):
+        path = local(place)
+        return path if path.exists() else None
+    assert isinstance(place, UPath)
+    with reported("read", place):
+        place.fs.invalidate_cache()
+        try:
+            info = place.fs.info(place.path)
+        except FileNotFoundError:
+            return None
+        version = "-".join(str(info.get(name)) for name in ("ETag", "etag", "LastModified", "mtime", "size"))
+        folder = layout.work / "gold" / "serving"
+        path = folder / f"{hashlib.sha256(version.encode()).hexdigest()[:32]}.duckdb"
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            beside = path.with_suffix(f".{os.getpid()}")
+            place.fs.get_file(place.path, str(beside))
+            os.replace(beside, path)
+            for other in set(folder.iterdir()) - {path}:
+                other.unlink(missing_ok=True)
+        return path
+
+
+def read(layout: Layout) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to the layout's serving copy. Raises StorageError where there is none."""
+    path = serving_copy(layout)
+    if path is None:
+        raise StorageError(f"{layout.name} has no gold yet", hint="run `clearer materialize` first")
+    try:
+        return connect(path)
+    except duckdb.Error as e:
+        raise StorageError(
+            f"{layout.name}: {layout.warehouse} cannot be opened", hint="run `clearer materialize`: it is rebuilt"
+        ) from e
+
+
+def _literal(path: Path) -> str:
+    return str(path).replace("'", "''")

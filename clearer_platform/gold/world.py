@@ -1,0 +1,142 @@
+"""Gold across regions: what each region lets leave, in one warehouse in the global root."""
+
+import hashlib
+import os
+import shutil
+import time
+import uuid
+from contextlib import ExitStack
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from clearer_platform.errors import BuildError
+from clearer_platform.gold import motherduck, warehouse
+from clearer_platform.gold.build import clear, names, row_counts
+from clearer_platform.gold.dbt import Progress, invoke
+from clearer_platform.gold.inputs import Contents
+from clearer_platform.gold.leaving import copy_what_leaves, create_tables
+from clearer_platform.gold.project import Prepared, described, prepare, project_version
+from clearer_platform.gold.results import Build, TestResult, explained, judged
+from clearer_platform.gold.warehouse import State
+from clearer_platform.platform import Platform
+from clearer_platform.storage import publish_file, reported
+
+GLOBAL_MODELS = ("build", "--select", "tag:global", "--exclude", "test_type:unit")
+WHAT = "global gold"
+
+
+def build_global(platform: Platform, *, full_refresh: bool = False, progress: Progress | None = None) -> Build:
+    """Bring cross-region gold up to date with the published gold of the regions, and serve it if it passes its tests.
+
+    Only regions whose gold changed are read, and only what they let leave. A region without gold yet is left out. Raises
+    GoldFailed (a BuildError) naming what failed, with what is served as it was.
+    """
+    layout = platform.global_layout
+    with layout.lock("gold"):
+        done = _build(platform, full_refresh, progress)
+        if platform.settings.warehouse == "motherduck":
+            motherduck.publish(platform, None)
+    return done
+
+
+def _build(platform: Platform, full_refresh: bool, progress: Progress | None) -> Build:
+    started = time.perf_counter()
+    layout = platform.global_layout
+    work = layout.work / "gold"
+    clear(work, layout.warehouse)
+    current = warehouse.serving_copy(layout)
+    version = hashlib.sha256(f"global {project_version(platform)}".encode()).hexdigest()
+    before = warehouse.state(current)
+    with ExitStack() as stack:
+        copies = {name: _pinned(platform, name, stack) for name in platform.registry.regions}
+        after = State(version, _contents(platform, copies))
+        is_kept = bool(before and before.version == version and not full_refresh)
+        if is_kept and before and before.contents == after.contents:
+            return Build(None, changed=False, seconds=time.perf_counter() - started)
+        prepared = prepare(platform)
+        run = work / f"build-{uuid.uuid4().hex}"
+        stack.callback(shutil.rmtree, run, ignore_errors=True)
+        with reported("write", run):
+            run.mkdir(parents=True)
+            working = run / f"{warehouse.NAME}.duckdb"
+            if is_kept and current:
+                shutil.copyfile(current, working)
+        held = before.contents if before and is_kept else {}
+        try:
+            restated = _carry(platform, copies, held, after, working)
+            tests = _run(platform, prepared, working, run, progress)
+            with warehouse.opened(working, platform.settings) as connection:
+                rows = row_counts(connection, "global")
+        except duckdb.Error as e:
+            raise BuildError(f"{WHAT} could not be built ({explained(e, names(platform, prepared))})") from None
+        publish_file(working, layout.warehouse)
+    return Build(None, True, restated, rows, tests, time.perf_counter() - started, published=True)
+
+
+def _pinned(platform: Platform, region: str, stack: ExitStack) -> Path | None:
+    """The region's serving copy under a name of our own, so that a publication meanwhile does not change it.
+
+    The name is in the region's own work folder: the file holds more than may leave.
+    """
+    layout = platform.layout(region)
+    path = warehouse.serving_copy(layout)
+    if path is None:
+        return None
+    folder = layout.work / "leaving"
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob("*.duckdb"):  # ours alone: the holder of the global lock is the only one who writes here
+        left.unlink(missing_ok=True)
+    pinned = folder / f"{uuid.uuid4().hex}.duckdb"
+    try:
+        os.link(path, pinned)
+    except OSError:
+        shutil.copyfile(path, pinned)
+    stack.callback(pinned.unlink, missing_ok=True)
+    return pinned
+
+
+def _contents(platform: Platform, copies: dict[str, Path | None]) -> Contents:
+    """What global gold consists of: the gold of each region in the state that was found, under what the region permits."""
+    found: Contents = {}
+    for name, path in copies.items():
+        if state := warehouse.state(path):
+            region = platform.region(name)
+            found[(name, "gold", region.start, region.leaves)] = state.fingerprint
+    return found
+
+
+def _carry(
+    platform: Platform, copies: dict[str, Path | None], held: Contents, after: State, working: Path
+) -> tuple[date, ...]:
+    """Replace what the working copy has of regions that changed; the days of branch performance that differ now."""
+    changed = {key[0] for key, _ in held.items() ^ after.contents.items()}
+    present = {key[0] for key in after.contents}
+    with warehouse.opened(working, platform.settings) as connection:
+        warehouse.record(connection, after)
+        create_tables(connection, platform)
+        connection.execute("create temp table before as from gold.branch_performance_daily")
+        for region in sorted(changed):
+            copy_what_leaves(connection, platform, region, copies[region] if region in present else None)
+        days = connection.execute(
+            "select distinct day from ((from before except from gold.branch_performance_daily)"
+            " union all (from gold.branch_performance_daily except from before)) order by day"
+        ).fetchall()
+        connection.execute("drop table before")
+    return tuple(day for (day,) in days)
+
+
+def _run(
+    platform: Platform, prepared: Prepared, working: Path, run: Path, progress: Progress | None
+) -> tuple[TestResult, ...]:
+    outcome = invoke(
+        prepared,
+        platform.settings,
+        working,
+        [*GLOBAL_MODELS],
+        {"contracts": described(platform.contracts)},
+        target=run / "target",
+        progress=progress,
+    )
+    return judged(WHAT, outcome, names(platform, prepared))

@@ -1,0 +1,97 @@
+"""Pseudonyms: a person outside their region's root. HMAC-SHA256 under a key that the region alone holds.
+
+The key is made on first use in the region's own secrets folder, or comes from the environment (a secret store). It is never
+in the registry, in a log or in a statement's text: it travels as a prepared parameter.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clearer_platform.errors import StorageError
+from clearer_platform.regions import Layout
+from clearer_platform.storage import reported
+
+LENGTH = 32
+"""Hex digits of a pseudonym: 128 bits, so that no two people share one."""
+LEAST = 16
+"""Bytes that a key must have at least."""
+BLOCK = 64
+"""Bytes of a SHA-256 block, to which HMAC pads its key."""
+
+
+@dataclass(frozen=True)
+class Pseudonyms:
+    """What turns the identifiers of one region into pseudonyms."""
+
+    key: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, layout: Layout) -> "Pseudonyms":
+        """The region's own, from CLEARER_PSEUDONYM_KEY_<REGION> or its key file. Raises StorageError for a weak key."""
+        name = f"CLEARER_PSEUDONYM_KEY_{layout.name.upper()}"
+        path = layout.secrets / "pseudonym.key"
+        given = os.environ.get(name)
+        key = given.encode() if given is not None else _stored(path)
+        if len(key) < LEAST:
+            raise StorageError(
+                f"{layout.name}: the pseudonym key in {name if given is not None else path} has fewer than {LEAST} bytes",
+                hint="restore the key from its backup: with another key every pseudonym changes",
+            )
+        return cls(key)
+
+    def __call__(self, identifier: str) -> str:
+        """The pseudonym of `identifier`."""
+        return hmac.new(self.key, identifier.encode(), hashlib.sha256).hexdigest()[:LENGTH]
+
+    @property
+    def key_id(self) -> str:
+        """Tells one key from another without giving it away."""
+        return hmac.new(self.key, b"clearer key id", hashlib.sha256).hexdigest()[:16]
+
+    @property
+    def parameters(self) -> dict[str, bytes]:
+        """What `expression` needs as prepared parameters."""
+        key = hashlib.sha256(self.key).digest() if len(self.key) > BLOCK else self.key
+        padded = key.ljust(BLOCK, b"\0")
+        return {"inner": bytes(b ^ 0x36 for b in padded), "outer": bytes(b ^ 0x5C for b in padded)}
+
+
+def expression(identifier: str) -> str:
+    """DuckDB's expression for the pseudonym of the SQL expression `identifier`, to be run with `parameters`.
+
+    HMAC written out, because the engine has no such function: a call a row from Python costs a hundred times as much.
+    """
+    inner = f"unhex(sha256($inner::blob || encode({identifier})))"
+    return f"left(sha256($outer::blob || {inner}), {LENGTH})"
+
+
+def _stored(path: Path) -> bytes:
+    """The key in `path`, made on first use. Whoever comes second reads the first one's: a link is made once only."""
+    with reported("read", path):
+        if path.exists():
+            return path.read_bytes()
+    with reported("write", path):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        beside = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(secrets.token_hex(32).encode())
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(beside, path)
+            except FileExistsError:
+                pass
+        finally:
+            beside.unlink()
+        folder = os.open(path.parent, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+    with reported("read", path):
+        return path.read_bytes()

@@ -1,0 +1,64 @@
+"""Rows to the bytes that a region would send: everything about the format comes from the registry's TableSource."""
+
+import csv
+import gzip
+import io
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from clearer_platform.regions import TableSource
+from clearer_platform.sample.rows import Cell, File, Impossible, WallTime
+
+
+def render(file: File, columns: Sequence[str], source: TableSource, line_ending: str) -> bytes:
+    """The file as it lies in landing. `columns` are contract columns in the file's order."""
+    columns = [column for column in columns if column not in file.without]
+    text = io.StringIO()
+    form = source.csv
+    writer = csv.writer(text, delimiter=form.delimiter, quotechar=form.quote, lineterminator=line_ending)
+    if form.header:
+        writer.writerow([source.columns.get(column, column) for column in columns] + list(file.extra))
+    for row in file.rows:
+        cells = [cell_text(row.values[column], source) for column in columns] + list(file.extra.values())
+        writer.writerow(cells[: len(cells) + min(0, row.surplus)] + ["?"] * max(0, row.surplus))
+    data = text.getvalue().encode(form.encoding, "surrogateescape")
+    if file.name.endswith(".gz"):
+        data = gzip.compress(data, mtime=0)
+    return data[: len(data) * 3 // 5] if file.truncated else data
+
+
+def cell_text(value: Cell, source: TableSource) -> str:
+    """One value as the region writes it."""
+    form = source.csv
+    match value:
+        case None:
+            return form.nulls[0]
+        case bool():
+            return (form.true if value else form.false)[0]
+        case Decimal():
+            return number_text(value, form.decimal, form.thousands)
+        case datetime():
+            return value.astimezone(ZoneInfo(source.timezone)).strftime(form.datetime)
+        case date():
+            return value.strftime(form.date)
+        case WallTime():
+            return value.local.strftime(form.datetime)
+        case Impossible():
+            return impossible_text(value, form.datetime if isinstance(value.like, datetime) else form.date)
+        case _:
+            return str(value)
+
+
+def number_text(value: Decimal, decimal: str, thousands: str) -> str:
+    """A decimal with the region's signs, never in exponents."""
+    plain = f"{value:,f}"
+    signs = {",": thousands, ".": decimal}
+    return "".join(signs.get(sign, sign) for sign in plain)
+
+
+def impossible_text(value: Impossible, form: str) -> str:
+    """31 February of the value's year in a strptime format."""
+    like = value.like if isinstance(value.like, datetime) else datetime(value.like.year, 2, 1)
+    return like.replace(month=2, day=1).strftime(form.replace("%d", "31"))

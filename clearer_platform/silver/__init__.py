@@ -1,0 +1,19 @@
+"""Silver: decode, parse, validate, write, audit, publish. One Parquet file a slot, every record of its delivery in it."""
+
+from clearer_platform.silver.bring_up import bring_up
+from clearer_platform.silver.outcome import VALIDATION_VERSION, Outcome, Problem
+from clearer_platform.silver.quarantine import quarantine
+from clearer_platform.silver.sql import accepted_columns
+from clearer_platform.silver.states import SlotState, expected_fingerprint, states
+
+__all__ = [
+    "VALIDATION_VERSION",
+    "Outcome",
+    "Problem",
+    "SlotState",
+    "accepted_columns",
+    "bring_up",
+    "expected_fingerprint",
+    "quarantine",
+    "states",
+]

@@ -1,0 +1,159 @@
+"""The one query that reads, types and judges a batch of deliveries with equal headers.
+
+It is a stack of projections, each seeing the names of the one below: no join and no window, so that rows keep the order
+of their files. Every condition is computed once; the lists of broken rules are made only for rows that broke one.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from clearer_platform.contracts import Column, Contract
+from clearer_platform.regions import CsvFormat, TableSource
+from clearer_platform.silver import zones
+from clearer_platform.silver.conditions import Condition, conditions, is_zoned
+from clearer_platform.silver.header import Header
+from clearer_platform.silver.parse import parsed
+from clearer_platform.silver.sql import identifier, literal, literals, sql_type
+
+FAR = "@"
+"""Stands, in the place of a rule, before the year of a local time that the query's zone CASE does not cover."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How the deliveries of one table with one header are judged."""
+
+    contract: Contract
+    source: TableSource
+    header: Header
+
+    @cached_property
+    def conditions(self) -> tuple[list[Condition], list[Condition]]:
+        """What rejects a row, and what is only noted of it."""
+        return conditions(self.contract, self.source, self.header)
+
+    @cached_property
+    def delivered(self) -> dict[str, int]:
+        """Number in the contract of every column that the deliveries have."""
+        return {c.name: i for i, c in enumerate(self.contract.columns) if c.name in self.header.columns}
+
+    @cached_property
+    def zoned(self) -> list[int]:
+        """Numbers of the delivered columns that hold instants."""
+        return [i for i in self.delivered.values() if is_zoned(self.contract.columns[i])]
+
+    def sql(self, files: Sequence[Path], years: Iterable[int], options: str = "") -> str:
+        """The query over prepared files; local times are resolved within `years`."""
+        columns, years = self.contract.columns, sorted(set(years))
+        rejecting, noted = self.conditions
+        values = _list(f"{self._parsed(c, i)} AS p{i}" for i, c in enumerate(columns))
+        codes = _list(f"{zones.code(f'p{i}', self.source, years)} AS z{i}" for i in self.zoned)
+        typed = _list(f"{self._typed(c, i)} AS {identifier(c.name)}" for i, c in enumerate(columns))
+        flags = _list(
+            [f"{c.breaks} AS b{i}" for i, c in enumerate(rejecting)]
+            + [f"{c.breaks} AS w{i}" for i, c in enumerate(noted)]
+        )
+        broken = [(f"b{i}", literal(c.rule)) for i, c in enumerate(rejecting)]
+        broken += [(f"p{i} IS NOT NULL AND z{i} IS NULL", f"{literal(FAR)} || year(p{i})") for i in self.zoned]
+        warned = [(f"w{i}", literal(c.rule)) for i, c in enumerate(noted)]
+        return f"""
+            SELECT _file, {_names(broken)} AS _rules, {_names(warned)} AS _warnings, {self._extra} AS _extra,
+                {self._key} AS _key{self._event_day(years)}{_list(identifier(c.name) for c in columns)}
+            FROM (SELECT *{flags}
+            FROM (SELECT *, {self._is_gone} AS _gone
+            FROM (SELECT *{typed}
+            FROM (SELECT *{codes}
+            FROM (SELECT *{values}
+            FROM (SELECT *, file_index AS _file FROM {reader(self, files, options)}))))))"""
+
+    def _parsed(self, column: Column, i: int) -> str:
+        if column.name not in self.delivered:
+            return f"NULL::{'TIMESTAMP' if is_zoned(column) else sql_type(column.dtype)}"
+        return parsed(column.dtype, f"r{i}", self.source.csv)
+
+    def _typed(self, column: Column, i: int) -> str:
+        """The column's final value."""
+        if column.default is None or column.required:
+            return self._resolved(i) if i in self.zoned else f"CAST(p{i} AS {sql_type(column.dtype)})"
+        default = f"CAST({column.default} AS {sql_type(column.dtype)})"
+        if column.name not in self.delivered:
+            return default
+        # Not where a text stands that could not be read: that row is rejected, not filled.
+        return f"CASE WHEN r{i} IS NULL THEN {default} ELSE {self._resolved(i) if i in self.zoned else f'p{i}'} END"
+
+    def _resolved(self, i: int) -> str:
+        """The instant of a local time; NULL where the policy rejects it."""
+        state = zones.state(f"z{i}")
+        utc = f"make_timestamptz(epoch_us(p{i}) - {zones.offset(f'z{i}')}::BIGINT * 1000000)"
+        if self.source.gap == "reject":
+            utc = f"CASE WHEN {state} <> {zones.GAP} THEN {utc} END"
+        return f"CASE WHEN {state} <> {zones.FOLD} THEN {utc} END" if self.source.fold == "reject" else utc
+
+    @property
+    def _is_gone(self) -> str:
+        return f"coalesce({identifier(self.contract.tombstone)}, false)" if self.contract.tombstone else "false"
+
+    @property
+    def _extra(self) -> str:
+        if not self.header.extra:
+            return "NULL::MAP(VARCHAR, VARCHAR)"
+        values = ", ".join(f"e{i}" for i in range(len(self.header.extra)))
+        return f"MAP([{literals(self.header.extra)}], [{values}])"
+
+    @property
+    def _key(self) -> str:
+        """NULL where a key column is: `||` yields NULL for NULL."""
+        parts = [literal(self.source.region), literal(self.contract.name)]
+        parts += [f"CAST({identifier(name)} AS VARCHAR)" for name in self.contract.key]
+        return f"CAST(md5({' || chr(31) || '.join(parts)}) AS UUID)"
+
+    def _event_day(self, years: Sequence[int]) -> str:
+        """The local calendar day of the event; a time in a gap may have been moved to the next day."""
+        name = self.contract.event_time
+        if name is None:
+            return ""
+        value, i = identifier(name), self.delivered.get(name)
+        if i in self.zoned:
+            local = f"p{i}"
+            if self.source.gap == "forward":
+                moved = f"{local} + to_seconds({zones.gap_seconds(local, self.source, years)})"
+                local = f"CASE WHEN {zones.state(f'z{i}')} = {zones.GAP} THEN {moved} ELSE {local} END"
+            value = f"CASE WHEN {value} IS NOT NULL THEN {local} END"
+        return f", CAST({value} AS DATE) AS _event_day"
+
+
+def reader(judgement: Judgement, files: Sequence[Path], options: str) -> str:
+    """The table function over the files: all text, named `r<i>` by the contract's column, `e<i>` where unknown."""
+    csv = judgement.source.csv
+    unknown = iter(range(len(judgement.header.extra)))
+    names = [
+        f"r{judgement.delivered[name]}" if name is not None else f"e{next(unknown)}"
+        for name in judgement.header.columns
+    ]
+    fields = ", ".join(f"{name}: 'VARCHAR'" for name in names)
+    return (
+        f"read_csv([{literals(map(str, files))}], auto_detect=false, strict_mode=true, new_line='\\n', "
+        f"header={str(judgement.header.is_delivered).lower()}, delim={literal(csv.delimiter)}, "
+        f"quote={literal(csv.quote)}, escape={literal(csv.quote)}, nullstr=[{_nulls(csv)}], columns={{{fields}}}{options})"
+    )
+
+
+def _nulls(csv: CsvFormat) -> str:
+    # Without any, a text that no delivery can hold: records with NUL are malformed.
+    return literals(csv.nulls) if csv.nulls else "chr(0)"
+
+
+def _names(flagged: list[tuple[str, str]]) -> str:
+    """The list of the names whose flags are true; made only where one is."""
+    if not flagged:
+        return "[]::VARCHAR[]"
+    chosen = ", ".join(f"CASE WHEN {flag} THEN {name} END" for flag, name in flagged)
+    any_flag = " OR ".join(f"({flag})" for flag, _ in flagged)
+    return f"CASE WHEN {any_flag} THEN list_filter([{chosen}], lambda x: x IS NOT NULL) ELSE []::VARCHAR[] END"
+
+
+def _list(expressions: Iterable[str]) -> str:
+    """Further expressions of a SELECT list, each after a comma."""
+    return "".join(f", {expression}" for expression in expressions)

@@ -1,0 +1,66 @@
+"""Small pieces of SQL text: names, literals and types as the engine writes them."""
+
+from collections.abc import Iterable
+
+import ibis.expr.datatypes as dt
+
+from clearer_platform.contracts import Contract
+from clearer_platform.errors import ContractError
+
+RECORD_COLUMNS = (
+    ("_region", "VARCHAR"),
+    ("_day", "DATE"),
+    ("_slot", "VARCHAR"),
+    ("_delivery", "VARCHAR"),
+    ("_received_at", "TIMESTAMP WITH TIME ZONE"),
+    ("_line", "BIGINT"),
+    ("_rules", "VARCHAR[]"),
+    ("_warnings", "VARCHAR[]"),
+    ("_raw", "VARCHAR"),
+    ("_extra", "MAP(VARCHAR, VARCHAR)"),
+    ("_key", "UUID"),
+)
+INTEGERS = {dt.Int8: "TINYINT", dt.Int16: "SMALLINT", dt.Int32: "INTEGER", dt.Int64: "BIGINT"}
+
+
+def identifier(name: str) -> str:
+    """`name` as a quoted identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """`text` as a string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def literals(texts: Iterable[str]) -> str:
+    """Comma-separated string literals."""
+    return ", ".join(literal(text) for text in texts)
+
+
+def sql_type(dtype: dt.DataType) -> str:
+    """The engine's type for a contract's. Raises ContractError for one that cannot be read from text."""
+    if isinstance(dtype, dt.String):
+        return "VARCHAR"
+    if isinstance(dtype, dt.Boolean):
+        return "BOOLEAN"
+    if type(dtype) in INTEGERS:
+        return INTEGERS[type(dtype)]
+    if isinstance(dtype, dt.Decimal) and dtype.precision is not None and dtype.scale is not None:
+        return f"DECIMAL({dtype.precision},{dtype.scale})"
+    if isinstance(dtype, dt.Float64):
+        return "DOUBLE"
+    if isinstance(dtype, dt.Date):
+        return "DATE"
+    if isinstance(dtype, dt.Timestamp) and dtype.timezone in (None, "UTC"):
+        return "TIMESTAMP WITH TIME ZONE" if dtype.timezone else "TIMESTAMP"
+    raise ContractError(
+        f"a column cannot be of type {dtype}",
+        hint="use str, bool, an integer, Decimal(p, s), float64, Date, Timestamp or Timestamp('UTC')",
+    )
+
+
+def accepted_columns(contract: Contract) -> list[tuple[str, str]]:
+    """Name and type of every column of the contract's silver files, in order."""
+    event_day = [("_event_day", "DATE")] if contract.event_time else []
+    return [*RECORD_COLUMNS, *event_day, *((c.name, sql_type(c.dtype)) for c in contract.columns)]

@@ -1,0 +1,126 @@
+"""What silver has of every slot, and whether it is what it should be. Reads metadata only."""
+
+import hashlib
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from pydantic import TypeAdapter
+from upath import UPath
+
+from clearer_platform import bronze
+from clearer_platform.bronze import Delivery, Slot
+from clearer_platform.platform import Platform
+from clearer_platform.silver.outcome import VALIDATION_VERSION, Outcome
+from clearer_platform.silver.write import read_outcome
+from clearer_platform.storage import is_local, reported
+
+REFUSALS = TypeAdapter(list[Outcome])
+
+
+@dataclass(frozen=True)
+class SlotState:
+    """What silver has of one slot."""
+
+    slot: Slot
+    published: Outcome | None
+    """Of the delivery whose rows stand in silver."""
+    refused: tuple[Outcome, ...]
+    """Of the deliveries since, the newest first."""
+    is_current: bool
+    """Whether all of it is what the deliveries, the contract, the registry entry and the code come to now."""
+
+
+def expected_fingerprint(platform: Platform, delivery: Delivery) -> str:
+    """What a verdict on the delivery must carry to be valid now."""
+    source = platform.region(delivery.region).source(delivery.table)
+    parts = [delivery.id, platform.contract(delivery.table).fingerprint, source.fingerprint, VALIDATION_VERSION]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def states(platform: Platform, region: str, table: str, days: Collection[date] | None = None) -> list[SlotState]:
+    """The state of every slot of a table (of `days`, or all), by day and name."""
+    return [state(platform, slot) for slot in bronze.slots(platform.layout(region), table, days)]
+
+
+def state(platform: Platform, slot: Slot) -> SlotState:
+    """The state of one slot."""
+    at = Place.of(platform, slot)
+    published, refused = outcome_at(at.silver), refusals_at(at.refusals)
+    return SlotState(slot, published, refused, _is_current(platform, slot, at, published, refused))
+
+
+@dataclass(frozen=True)
+class Place:
+    """The files of one slot."""
+
+    silver: UPath | Path
+    refusals: UPath | Path
+    records: UPath | Path
+    """The judged records of the newest refused delivery."""
+    shared: UPath | Path | None
+    """The copy in the global root, of a contract that one region delivers for all."""
+
+    @classmethod
+    def of(cls, platform: Platform, slot: Slot) -> "Place":
+        """The files of `slot`."""
+        layout = platform.layout(slot.current.region)
+        at = (slot.table, slot.day, slot.name)
+        is_shared = platform.contract(slot.table).shared
+        return cls(
+            layout.silver_file(*at),
+            layout.refused_file(*at),
+            layout.refused_file(*at, ".parquet"),
+            platform.global_layout.silver_file(*at) if is_shared else None,
+        )
+
+
+def outcome_at(path: UPath | Path) -> Outcome | None:
+    """The outcome that a silver file carries; None where there is no file."""
+    with reported("read", path):
+        try:
+            if is_local(path):
+                status = path.stat()
+                return _outcome(path, status.st_size, status.st_mtime_ns, status.st_ino)
+            with path.open("rb") as f:
+                return read_outcome(pq.read_metadata(f).metadata)
+        except FileNotFoundError:
+            return None
+
+
+def refusals_at(path: UPath | Path) -> tuple[Outcome, ...]:
+    """The refusals that stand in a file, the newest first; none where there is no file."""
+    with reported("read", path):
+        try:
+            return tuple(REFUSALS.validate_json(path.read_bytes()))
+        except FileNotFoundError:
+            return ()
+
+
+@lru_cache(maxsize=100_000)
+def _outcome(path: Path, size: int, mtime: int, inode: int) -> Outcome | None:
+    """Read once for every state of a file; size, time and inode tell one from another."""
+    with path.open("rb") as f:
+        return read_outcome(pq.read_metadata(f).metadata)
+
+
+def _is_current(
+    platform: Platform, slot: Slot, at: Place, published: Outcome | None, refused: tuple[Outcome, ...]
+) -> bool:
+    due = [expected_fingerprint(platform, delivery) for delivery in slot.deliveries]
+    since = [outcome.fingerprint for outcome in refused]
+    if since != due[: len(since)]:
+        return False
+    if published is None and len(since) < len(due):
+        return False
+    if published is not None and (len(since) == len(due) or published.fingerprint != due[len(since)]):
+        return False
+    judged = outcome_at(at.records)
+    newest = refused[0].fingerprint if refused and refused[0].judged else None
+    if (judged.fingerprint if judged else None) != newest:
+        return False
+    return at.shared is None or outcome_at(at.shared) == published

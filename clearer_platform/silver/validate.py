@@ -1,0 +1,115 @@
+"""Judging prepared deliveries in batches, and reconciling what the engine found with the independent index."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from clearer_platform.silver.outcome import Refusal
+from clearer_platform.silver.prepare import Prepared
+from clearer_platform.silver.query import FAR, Judgement
+from clearer_platform.silver.records import Offsets
+
+JUDGED = "judged"
+PARALLEL_BYTES = 8_000_000
+"""Above this size the engine reads a file in pieces, for which a quoted newline is not safe."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What the table `judged` holds of one delivery."""
+
+    prepared: Prepared
+    first: int
+    """rowid of its first row; the others follow in the order of its readable records."""
+    count: int
+
+
+@dataclass
+class Years:
+    """Years in which local times are resolved, of one table; grows by what deliveries hold."""
+
+    known: set[int] = field(default_factory=set)
+
+
+def judge(
+    con: duckdb.DuckDBPyConnection, judgement: Judgement, batch: Sequence[Prepared], years: Years
+) -> Iterator[tuple[list[Share], list[tuple[Prepared, Refusal]]]]:
+    """Fill the table `judged`, as often as it takes: yields the deliveries in it and those that cannot be read at all.
+
+    What cannot be read together is read one by one.
+    """
+    options = _options(batch)
+    try:
+        yield _filled(con, judgement, batch, years, options), []
+    except _Unreadable as e:
+        if len(batch) > 1:
+            for prepared in batch:
+                yield from judge(con, judgement, [prepared], years)
+        else:
+            yield [], [(batch[0], Refusal("unreadable", f"the engine cannot read it: {e}"))]
+
+
+class _Unreadable(Exception):
+    """The engine raised, or did not find the records that the index has."""
+
+
+def _options(batch: Sequence[Prepared]) -> str:
+    longest = max(p.longest for p in batch)
+    options = f", max_line_size={longest + 1_000_000}, buffer_size={2 * longest + 4_000_000}" if longest > 1_000_000 else ""
+    if any(p.records.is_multiline and p.size > PARALLEL_BYTES for p in batch):
+        options += ", parallel=false"
+    return options
+
+
+def _filled(
+    con: duckdb.DuckDBPyConnection, judgement: Judgement, batch: Sequence[Prepared], years: Years, options: str
+) -> list[Share]:
+    readable = [p for p in batch if p.readable_count]
+    for year in {p.delivery.day.year for p in batch}:
+        years.known |= {year - 1, year, year + 1}
+    while True:
+        if readable:
+            _create(con, judgement.sql([p.readable for p in readable], years.known, options))
+        else:
+            _create(con, f"{judgement.sql([batch[0].readable], years.known, options)} LIMIT 0")
+        shares = _shares(con, readable)
+        if not (further := _far(con)):
+            break
+        years.known |= further
+    empty = [Share(p, 0, 0) for p in batch if not p.readable_count]
+    return shares + empty
+
+
+def _create(con: duckdb.DuckDBPyConnection, query: str) -> None:
+    try:
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {JUDGED} AS {query}")
+    except (duckdb.InvalidInputException, duckdb.ConversionException) as e:
+        # The engine's message quotes the record: only its first line, which names the place, is passed on.
+        raise _Unreadable(str(e).splitlines()[0]) from e
+
+
+def _shares(con: duckdb.DuckDBPyConnection, readable: Sequence[Prepared]) -> list[Share]:
+    """Which rows are whose, checked against the index. Raises _Unreadable where a record is lost or too many."""
+    found = con.execute(
+        f"SELECT _file, count(*), min(rowid), max(rowid) FROM {JUDGED} GROUP BY _file ORDER BY _file"
+    ).fetchall()
+    if [row[0] for row in found] != list(range(len(readable))):
+        raise _Unreadable("not every file was read")
+    shares: list[Share] = []
+    for prepared, (_, count, first, last) in zip(readable, found, strict=True):
+        if count != prepared.readable_count or last - first + 1 != count:
+            raise _Unreadable(f"{prepared.readable_count} records are in it, {count} were read")
+        shares.append(Share(prepared, first, count))
+    return shares
+
+
+def _far(con: duckdb.DuckDBPyConnection) -> set[int]:
+    """Years of local times that could not be resolved."""
+    rows = con.execute(
+        f"SELECT DISTINCT rule FROM (SELECT unnest(_rules) AS rule FROM {JUDGED} WHERE len(_rules) > 0) "
+        f"WHERE starts_with(rule, '{FAR}')"
+    ).fetchall()
+    return {int(rule.removeprefix(FAR)) for (rule,) in rows}

@@ -1,0 +1,101 @@
+"""One Parquet file for a judged delivery: written aside and audited by another reader. Publishing it is `bring_up`'s."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from clearer_platform.contracts import Contract, LoadMode
+from clearer_platform.errors import StorageError
+from clearer_platform.silver.bad import BAD, REPEATED, span
+from clearer_platform.silver.outcome import Outcome
+from clearer_platform.silver.query import Judgement
+from clearer_platform.silver.sql import accepted_columns, identifier, literal
+from clearer_platform.silver.validate import JUDGED, Share
+
+METADATA = "clearer"
+"""Key of the outcome in the file's metadata."""
+
+
+def write_aside(
+    con: duckdb.DuckDBPyConnection, judgement: Judgement, number: int, share: Share, outcome: Outcome, place: Path
+) -> None:
+    """Write every record of the delivery to `place`. Raises StorageError where what was written is not whole."""
+    delivered = _constants(share)
+    columns = ", ".join(
+        f"{delivered[name]} AS {identifier(name)}" if name in delivered else identifier(name)
+        for name, _ in accepted_columns(judgement.contract)
+    )
+    place.parent.mkdir(parents=True, exist_ok=True)
+    good = _good(con, judgement.contract, share)
+    con.execute(
+        f"""COPY (SELECT {columns} FROM ({good}) UNION ALL SELECT {columns} FROM {BAD} WHERE _number = {number})
+        TO {literal(str(place))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 3, ROW_GROUP_SIZE 122880,
+            KV_METADATA {{{METADATA}: {literal(outcome.model_dump_json())}}})"""
+    )
+    audit(place, judgement.contract, outcome)
+
+
+def read_outcome(metadata: Mapping[bytes, bytes] | None) -> Outcome | None:
+    """The outcome in a silver file's metadata, if it has one."""
+    raw = (metadata or {}).get(METADATA.encode())
+    return Outcome.model_validate_json(raw) if raw else None
+
+
+def audit(place: Path, contract: Contract, outcome: Outcome) -> None:
+    """Check a written file by a reader other than its writer. Raises StorageError that says what is wrong with it."""
+    with pq.ParquetFile(place) as file:
+        columns = ["_rules", "_key"] if contract.load_mode is LoadMode.APPEND else ["_rules"]
+        rows, stated = file.metadata.num_rows, read_outcome(file.metadata.metadata)
+        table = file.read(columns)
+    accepted = pc.equal(pc.list_value_length(table["_rules"]), 0)
+    found = pc.sum(accepted).as_py() or 0
+    wrong = []
+    if stated != outcome:
+        wrong.append("its outcome is not the one that was written")
+    if rows != outcome.delivered or found != outcome.accepted or rows - found != outcome.rejected:
+        wrong.append(
+            f"it has {rows} rows, {found} of them accepted; {outcome.delivered} records were delivered, "
+            f"{outcome.accepted} of them accepted, {outcome.rejected} rejected"
+        )
+    if contract.load_mode is LoadMode.APPEND and pc.count_distinct(_keys(table, accepted)).as_py() != found:
+        wrong.append("a key is in it twice")
+    if wrong:
+        raise StorageError(
+            f"{outcome.table} {outcome.region} {outcome.day} {outcome.slot}: {'; '.join(wrong)}",
+            hint="nothing was published; run again, and report it if it comes back",
+        )
+
+
+def _keys(table: pa.Table, accepted: pa.ChunkedArray) -> pa.ChunkedArray:
+    keys = table["_key"].filter(accepted)
+    return keys.cast(pa.binary(16)) if keys.type != pa.binary(16) else keys
+
+
+def _constants(share: Share) -> dict[str, str]:
+    """What is the same in every row of a delivery."""
+    delivery = share.prepared.delivery
+    return {
+        "_region": literal(delivery.region),
+        "_day": f"DATE '{delivery.day}'",
+        "_slot": literal(delivery.slot),
+        "_delivery": literal(delivery.id),
+        "_received_at": f"TIMESTAMPTZ '{delivery.manifest.received_at.isoformat()}'",
+    }
+
+
+def _good(con: duckdb.DuckDBPyConnection, contract: Contract, share: Share) -> str:
+    """The rows that broke nothing, with their lines: by arithmetic wherever every record is one line."""
+    repeated = f"AND rowid NOT IN (SELECT row FROM {REPEATED})" if contract.load_mode is LoadMode.APPEND else ""
+    good = f"{span(share)} AND len(_rules) = 0 {repeated}"
+    first_line = share.prepared.first_line
+    if first_line is not None or not share.count:
+        line = f"rowid - {share.first} + {first_line or 0}"
+        return f"SELECT *, {line} AS _line, NULL::VARCHAR AS _raw FROM {JUDGED} WHERE {good}"
+    prepared = share.prepared
+    numbers = prepared.records.lines if prepared.good is None else prepared.records.lines[prepared.good]
+    con.register("lines", pa.table({"row": pa.array(range(share.first, share.first + share.count)), "_line": numbers}))
+    return f"SELECT j.*, l._line, NULL::VARCHAR AS _raw FROM {JUDGED} j JOIN lines l ON l.row = j.rowid WHERE {good}"

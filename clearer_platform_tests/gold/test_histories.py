@@ -1,0 +1,120 @@
+"""Law 3: gold is a function of the deliveries, not of when, in which order or how often anything ran."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from clearer_platform import gold
+from clearer_platform.gold import warehouse
+from clearer_platform_tests.gold.histories import (
+    Histories,
+    expected_branch_performance_daily,
+    expected_conversation_sales,
+    synthetic,
+)
+
+REGIONS = int(os.environ.get("CLEARER_TEST_HISTORIES", "100"))
+SEED = int(os.environ.get("CLEARER_TEST_SEED", "20241027"))
+STEPS = 4
+SAME_EVERYWHERE = ("gold", "intermediate")
+UNLIKE = {"restated_days"}
+"""What says how a build went, and so differs between an incremental one and a rebuild."""
+
+
+def bring_up(histories: Histories, target: Path, *, full_refresh: bool = False) -> gold.Build:
+    """Build one warehouse of all regions at `target`."""
+    return gold.build_warehouse(
+        histories.platform,
+        histories.regions,
+        target,
+        target.parent / f"work-{target.stem}",
+        current=target if target.exists() else None,
+        full_refresh=full_refresh,
+    )
+
+
+def differences(one: Path, other: Path) -> dict[str, int]:
+    """Table -> number of rows that only one of two warehouses has."""
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"attach '{one}' as one (read_only); attach '{other}' as other (read_only)")
+        tables = connection.execute(
+            "select schema_name, table_name from duckdb_tables() where database_name = 'one' and schema_name in ?",
+            [SAME_EVERYWHERE],
+        ).fetchall()
+        assert len(tables) > 15
+        found = {}
+        for schema, table in tables:
+            a, b = f"one.{schema}.{table}", f"other.{schema}.{table}"
+            count = connection.execute(
+                f"select count(*) from ((from {a} except all from {b}) union all (from {b} except all from {a}))"
+            ).fetchall()[0][0]
+            if count and table not in UNLIKE:
+                found[table] = count
+        return found
+
+
+def check_against_plain_python(histories: Histories, target: Path) -> None:
+    """Compare what gold says with what the rows mean."""
+    with warehouse.connect(target) as connection:
+        daily = connection.execute(
+            "select region, branch, day, transactions, completed_transactions, pending_transactions, failed_transactions,"
+            " customers, products, units, conversing_customers, revenue, gross_amount, pending_amount, failed_amount,"
+            " reporting_revenue, reporting_gross_amount, reporting_pending_amount, reporting_failed_amount, fx_is_carried"
+            " from gold.branch_performance_daily"
+        ).fetchall()
+        sales = connection.execute(
+            "select region, transaction_id, branch_name, created_date, status_value, total_value, total_value_original,"
+            " conversations from gold.conversation_sales"
+        ).fetchall()
+    assert {row[:3]: row[3:] for row in daily} == expected_branch_performance_daily(histories)
+    assert len(daily) == len({row[:3] for row in daily})
+    assert {row[:2]: row[2:] for row in sales} == expected_conversation_sales(histories)
+    assert len(sales) == len({row[:2] for row in sales})
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Histories, Path, Sequence[dict[str, int]]]:
+    """Histories of several steps, the warehouse that followed them, and how it differed from a rebuild after each."""
+    folder = tmp_path_factory.mktemp("histories")
+    histories = synthetic(folder / "home", REGIONS, SEED)
+    followed, rebuilt = folder / "followed.duckdb", folder / "rebuilt.duckdb"
+    found = []
+    for step in range(STEPS):
+        histories.step(6 if step == 0 else 2)
+        bring_up(histories, followed)
+        bring_up(histories, rebuilt, full_refresh=True)
+        found.append(differences(followed, rebuilt))
+    return histories, followed, found
+
+
+def test_incremental_equals_rebuild_after_every_step(played: tuple[Histories, Path, Sequence[dict[str, int]]]) -> None:
+    """Late, corrected, withdrawn, repeated, deleted and refused deliveries, and other rates."""
+    assert list(played[2]) == [{}] * STEPS
+
+
+def test_figures_equal_plain_python(played: tuple[Histories, Path, Sequence[dict[str, int]]]) -> None:
+    """The same figures from the same rows without SQL."""
+    histories, followed, _ = played
+    assert len(expected_branch_performance_daily(histories)) > 5 * REGIONS
+    assert len(expected_conversation_sales(histories)) > REGIONS
+    check_against_plain_python(histories, followed)
+
+
+def test_order_of_processing_does_not_matter(played: tuple[Histories, Path, Sequence[dict[str, int]]]) -> None:
+    """The same files, coming in an order of their own over several builds, make the same warehouse."""
+    histories, followed, _ = played
+    slots = list(histories.files.items())
+    histories.random.shuffle(slots)
+    for slot, _ in slots:
+        histories.place(slot, None)
+    shuffled = followed.with_name("shuffled.duckdb")
+    third = len(slots) // 3
+    for part in (slots[:third], slots[third : 2 * third], slots[2 * third :]):
+        for slot, file in part:
+            histories.place(slot, file)
+        bring_up(histories, shuffled)
+    assert differences(followed, shuffled) == {}

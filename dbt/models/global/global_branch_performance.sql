@@ -1,0 +1,22 @@
+select
+    region,
+    branch,
+    first_day,
+    last_day,
+    active_days,
+    transactions,
+    completed_transactions,
+    customers,
+    products,
+    conversing_customers,
+    units,
+    revenue,
+    currency,
+    reporting_revenue,
+    reporting_currency,
+    days_without_rate,
+    rank() over (order by reporting_revenue desc nulls last) as revenue_rank,
+    rank() over (order by customers desc) as customers_rank,
+    rank() over (order by units desc) as units_rank,
+    rank() over (order by transactions desc) as transactions_rank
+from {{ ref('branch_performance') }}

@@ -1,0 +1,1 @@
+{{ winning_versions('conversations', is_incremental()) }}

@@ -1,0 +1,1 @@
+{{ winning_versions('products', is_incremental()) }}

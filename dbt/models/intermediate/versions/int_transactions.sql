@@ -1,0 +1,1 @@
+{{ winning_versions('transactions', is_incremental()) }}
