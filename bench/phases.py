@@ -3,31 +3,33 @@
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 MARK = "BENCH-RESULT "
 STARTED = "BENCH_STARTED"
 _seconds: dict[str, float] = {}
+_cpu: dict[str, float] = {}
 
 
 def started() -> None:
     """Record how long it took from the process's start (which the runner hands over) until its imports were done."""
     if begin := os.environ.get(STARTED):
         _seconds["start-up"] = time.time() - float(begin)
+        _cpu["start-up"] = time.process_time()
 
 
 @contextmanager
 def phase(name: str) -> Iterator[None]:
-    """Add the wall seconds of the block to the phase `name`."""
-    start = time.perf_counter()
+    """Add the seconds of the block to the phase `name`."""
+    wall, cpu = time.perf_counter(), time.process_time()
     try:
         yield
     finally:
-        _seconds[name] = _seconds.get(name, 0.0) + time.perf_counter() - start
+        _seconds[name] = _seconds.get(name, 0.0) + time.perf_counter() - wall
+        _cpu[name] = _cpu.get(name, 0.0) + time.process_time() - cpu
 
 
-def report(figures: dict[str, Any]) -> None:
-    """Print the phases' seconds and the figures that the competitors are compared by."""
-    print(MARK + json.dumps({"seconds": _seconds, "figures": figures}, default=str), flush=True)
+def report(figures: Mapping[str, str]) -> None:
+    """Print the phases' seconds, wall and processor, and the figures that the competitors are compared by."""
+    print(MARK + json.dumps({"seconds": _seconds, "cpu": _cpu, "figures": dict(figures)}), flush=True)

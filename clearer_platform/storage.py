@@ -32,7 +32,7 @@ def local(path: UPath | Path) -> Path:
 
 
 @contextmanager
-def reported(action: str, path: UPath | Path) -> Iterator[None]:
+def reported(action: str, path: UPath | Path | str) -> Iterator[None]:
     """Turn what a disk or server answers into a StorageError that says what to do."""
     try:
         yield

@@ -2,7 +2,8 @@
 
 import hashlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from clearer_platform.bronze.delivery import Delivery, Manifest, delivery_id
 from clearer_platform.bronze.slots import current, suffixes
 from clearer_platform.errors import DeliveryError
 from clearer_platform.regions import Layout
-from clearer_platform.storage import publish_bytes, publish_file, reported
+from clearer_platform.storage import clear_leftovers, is_local, local, publish_bytes, publish_file, reported
 
 BLOCK = 1 << 20
 
@@ -50,14 +51,13 @@ def receive(
     """
     if not slot or len(slot) > 150 or slot in (".", ".."):
         raise DeliveryError(f"{slot!r} cannot name a slot", hint="use a file name of 1 to 150 characters")
-    spool = layout.work / "spool" / uuid.uuid4().hex
-    try:
-        size, sha256 = _copy(source, spool)
-        with layout.lock("bronze"):
+    with layout.lock("bronze"):
+        spool = _empty_folder(layout.work / "spool") / uuid.uuid4().hex
+        try:
+            size, sha256 = _copy(source, origin, spool)
             newest = current(layout, table, day, slot)
             if newest and newest.manifest.sha256 == sha256:
                 return Receipt(newest, is_new=False)
-            at = received_at or _after(newest, clock())
             manifest = Manifest(
                 region=layout.name,
                 table=table,
@@ -66,18 +66,35 @@ def receive(
                 file_name=slot,
                 origin=origin,
                 origin_version=origin_version,
-                received_at=at,
+                received_at=received_at or _after(newest, clock()),
                 size=size,
                 sha256=sha256,
                 record_count=record_count,
             )
-            folder, name = layout.bronze(table, day, slot), delivery_id(at, sha256)
-            content = folder / f"{name}{suffixes(slot)}"
-            publish_file(spool, content)
-            publish_bytes(manifest.model_dump_json(indent=1).encode(), folder / f"{name}.json")
-            return Receipt(Delivery(manifest, content), is_new=True)
-    finally:
-        spool.unlink(missing_ok=True)
+            return Receipt(_publish(layout, manifest, spool), is_new=True)
+        finally:
+            spool.unlink(missing_ok=True)
+
+
+def _publish(layout: Layout, manifest: Manifest, spool: Path) -> Delivery:
+    """The bytes first, the manifest last: bytes without a manifest are no delivery."""
+    folder = layout.bronze(manifest.table, manifest.day, manifest.slot)
+    name = delivery_id(manifest.received_at, manifest.sha256)
+    content = folder / f"{name}{suffixes(manifest.slot)}"
+    if is_local(folder):
+        clear_leftovers(local(folder))
+    publish_file(spool, content)
+    publish_bytes(manifest.model_dump_json(indent=1).encode(), folder / f"{name}.json")
+    return Delivery(manifest, content)
+
+
+def _empty_folder(folder: Path) -> Path:
+    """`folder`, without what killed processes left in it."""
+    with reported("write", folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.iterdir():
+            left.unlink()
+    return folder
 
 
 def _after(newest: Delivery | None, now: datetime) -> datetime:
@@ -86,21 +103,18 @@ def _after(newest: Delivery | None, now: datetime) -> datetime:
     return max(now, newest.manifest.received_at + timedelta(microseconds=1))
 
 
-def _copy(source: Path | UPath | BinaryIO, spool: Path) -> tuple[int, str]:
+def _copy(source: Path | UPath | BinaryIO, origin: str, spool: Path) -> tuple[int, str]:
     """Copy `source` to `spool`; the number of bytes and their SHA-256."""
     digest, size = hashlib.sha256(), 0
-    with reported("write", spool):
-        spool.parent.mkdir(parents=True, exist_ok=True)
-        with spool.open("wb") as copy:
-            if isinstance(source, Path | UPath):
-                with reported("read", source), source.open("rb") as f:
-                    for block in iter(lambda: f.read(BLOCK), b""):
-                        digest.update(block)
-                        size += len(block)
-                        copy.write(block)
-            else:
-                for block in iter(lambda: source.read(BLOCK), b""):
-                    digest.update(block)
-                    size += len(block)
-                    copy.write(block)
+    with reported("write", spool), spool.open("wb") as copy:
+        for block in _blocks(source, origin):
+            digest.update(block)
+            size += len(block)
+            copy.write(block)
     return size, digest.hexdigest()
+
+
+def _blocks(source: Path | UPath | BinaryIO, origin: str) -> Iterator[bytes]:
+    opened = source.open("rb") if isinstance(source, Path | UPath) else nullcontext(source)
+    with reported("read", origin), opened as f:
+        yield from iter(lambda: f.read(BLOCK), b"")

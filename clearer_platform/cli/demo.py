@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from clearer_platform.platform import Platform
     from clearer_platform.serving.reconciliation import Balance
 
-SHOWN = ["region", "branch_name"]
-
 
 def demo(
     days: Annotated[int, typer.Option(min=1, max=366, help="Days of deliveries.")] = 14,
@@ -76,10 +74,37 @@ def _materialize(platform: "Platform") -> None:
 
 
 def _branches(platform: "Platform") -> None:
-    from clearer_platform.cli.load import show
+    """Print what every branch of every region earns, sells and whom it attracts, the best first."""
     from clearer_platform.serving.reading import read
 
-    show(read(platform, "branch_performance", columns=SHOWN), None)
+    currency = platform.registry.reporting_currency
+    rows = read(platform, "branch_performance").sort_by([("revenue_rank", "ascending"), ("branch", "ascending")])
+    header = [
+        "rank",
+        "region",
+        "branch",
+        "revenue",
+        "local",
+        f"revenue {currency}",
+        "customers",
+        "products",
+        "transactions",
+    ]
+    shown = [
+        (
+            row["revenue_rank"],
+            row["region"],
+            row["branch"],
+            f"{row['revenue']:,.2f}",
+            row["currency"],
+            f"{row['reporting_revenue']:,.2f}" if row["reporting_revenue"] is not None else None,
+            row["customers"],
+            row["products"],
+            row["transactions"],
+        )
+        for row in rows.to_pylist()
+    ]
+    print_table(None, header, shown, right=[name for name in header if name not in ("region", "branch", "local")])
 
 
 def _reconciliation(platform: "Platform") -> bool:

@@ -65,6 +65,8 @@ class BranchDay:
     products: set[str] = field(default_factory=set)
     units: int = 0
     """Sum of the quantities of completed transactions."""
+    conversing: set[str] = field(default_factory=set)
+    """Those of its customers who have a conversation by then."""
 
     @property
     def gross(self) -> Decimal:
@@ -129,12 +131,16 @@ class Truth:
 
     def branch_days(self, region: str) -> dict[tuple[str, date], BranchDay]:
         """The figures of every branch and local day."""
-        zone = ZoneInfo(self._source(region, "transactions").timezone)
+        zone = self.platform.region(region).zone
         found: dict[tuple[str, date], BranchDay] = defaultdict(BranchDay)
         for row in self.latest(region, "transactions").values():
-            at = row.values["ordered_at"]
-            assert isinstance(at, datetime)
-            found[str(row.values["branch_name"]), at.astimezone(zone).date()].add(row)
+            found[str(row.values["branch_name"]), _local_day(row, "ordered_at", zone)].add(row)
+        first: dict[str, date] = {}
+        for row in self.latest(region, "conversations").values():
+            day, customer = _local_day(row, "inserted_at", zone), str(row.values["customer_id"])
+            first[customer] = min(day, first.get(customer, day))
+        for (_, day), figures in found.items():
+            figures.conversing = {customer for customer in figures.customers if first.get(customer, date.max) <= day}
         return dict(found)
 
     def rate(self, currency: str, day: date) -> Decimal | None:
@@ -154,6 +160,12 @@ class Truth:
 
     def _source(self, region: str, table: str) -> TableSource:
         return self.platform.region(region).source(table)
+
+
+def _local_day(row: Row, column: str, zone: ZoneInfo) -> date:
+    at = row.values[column]
+    assert isinstance(at, datetime)
+    return at.astimezone(zone).date()
 
 
 def _key(contract: Contract, row: Row) -> Key:

@@ -1,4 +1,4 @@
-"""Silver: decode, parse, validate, write, audit, publish. One Parquet file a slot, every record of its delivery in it."""
+"""Silver: decode, parse, validate, write, audit, publish. One Parquet file a slot, every record in it."""
 
 from clearer_platform.silver.bring_up import bring_up
 from clearer_platform.silver.outcome import VALIDATION_VERSION, Outcome, Problem

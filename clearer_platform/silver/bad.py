@@ -12,6 +12,7 @@ from clearer_platform.silver.outcome import FIRST, Problem
 from clearer_platform.silver.prepare import Prepared, mapped, original
 from clearer_platform.silver.query import Judgement
 from clearer_platform.silver.records import Buffer, Offsets
+from clearer_platform.silver.sql import identifier
 from clearer_platform.silver.validate import JUDGED, Share
 
 BAD = "bad"
@@ -30,21 +31,24 @@ class Tally:
 
 
 def collect_bad(con: duckdb.DuckDBPyConnection, judgement: Judgement, shares: Sequence[Share]) -> None:
-    """Fill the table `bad` with every rejected record of the batch, and `repeated` with what is bad only by repetition."""
+    """Fill the table `bad` with every rejected record of the batch."""
     _find_repeated(con, judgement, shares)
     pieces = [_located(con, number, share) for number, share in enumerate(shares)]
-    located = pa.concat_tables([p for p in pieces if p is not None] or [_places([], [], [], [], [])])
+    located = pa.concat_tables([p for p in pieces if p is not None] or [_places([], [], [], None, [])])
     con.register("located", located)
-    columns = [name for name, *_ in con.execute(f"DESCRIBE {JUDGED}").fetchall()]
-    rest = ", ".join(f'j."{name}"' for name in columns if name not in ("_file", "_rules"))
+    judged = [name for name, *_ in con.execute(f"DESCRIBE {JUDGED}").fetchall()]
+    rest = [f"j.{identifier(name)}" for name in judged if name not in ("_file", "_rules", "_warnings")]
+    rest += [
+        f"CASE WHEN j._file IS NOT NULL THEN {value} END AS {identifier(name)}"
+        for name, value in judgement.constants.items()
+    ]
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE {BAD} AS
         SELECT l.number AS _number, l.line AS _line, l.raw AS _raw,
-            CASE WHEN l.rule IS NULL THEN j._rules ELSE [l.rule] END AS _rules, {rest}
-        FROM located l LEFT JOIN {JUDGED} j ON j.rowid = l.row
-        ORDER BY _number, _line"""
+            CASE WHEN l.rule IS NULL THEN j._rules ELSE [l.rule] END AS _rules,
+            coalesce(j._warnings, []) AS _warnings, {", ".join(rest)}
+        FROM located l LEFT JOIN {JUDGED} j ON j.rowid = l.row"""
     )
-    con.execute(f"UPDATE {BAD} SET _warnings = [] WHERE _warnings IS NULL")
     con.unregister("located")
 
 
@@ -73,7 +77,7 @@ def _problem(judgement: Judgement, rule: str, line: int) -> Problem:
     if condition:
         return Problem(rule=rule, message=condition.message, line=line, column=condition.column)
     message = {
-        MALFORMED: f"not a record of {len(judgement.header.columns)} fields, or a quote or control character out of place",
+        MALFORMED: f"not {len(judgement.header.columns)} fields, or a quote or control character out of place",
         UNDECODABLE: f"bytes that are not {judgement.source.csv.encoding} text",
         REPEATED_KEY: "its key stands in an earlier row of the delivery",
     }[rule]
@@ -111,7 +115,7 @@ def _located(con: duckdb.DuckDBPyConnection, number: int, share: Share) -> pa.Ta
         return None
     bad_bytes = prepared.undecodable
     unseen_rules = [UNDECODABLE if bad_bytes is not None and bad_bytes[i] else MALFORMED for i in unseen]
-    seen_rules = [REPEATED_KEY if rule == REPEATED_KEY else None for rule in rows["rule"].tolist()]
+    seen_rules: list[str | None] = [REPEATED_KEY if rule == REPEATED_KEY else None for rule in rows["rule"].tolist()]
     with mapped(prepared.text.path) as buffer:
         texts = [_texts(prepared, buffer, places), _texts(prepared, buffer, unseen)]
     return _places(
@@ -119,17 +123,19 @@ def _located(con: duckdb.DuckDBPyConnection, number: int, share: Share) -> pa.Ta
         [*rows["row"].tolist(), *([None] * len(unseen))],
         prepared.records.lines[np.concatenate([places, unseen])].tolist(),
         pa.chunked_array(texts, pa.large_string()),
-        seen_rules + unseen_rules,
+        [*seen_rules, *unseen_rules],
     )
 
 
-def _places(numbers: list[int], rows: list[int | None], lines: list[int], raws: object, rules: list[str | None]) -> pa.Table:
+def _places(
+    numbers: list[int], rows: list[int | None], lines: list[int], raws: object, rules: list[str | None]
+) -> pa.Table:
     return pa.table(
         {
             "number": pa.array(numbers, pa.int64()),
             "row": pa.array(rows, pa.int64()),
             "line": pa.array(lines, pa.int64()),
-            "raw": raws if isinstance(raws, pa.ChunkedArray) else pa.array([], pa.large_string()),
+            "raw": pa.array([], pa.large_string()) if raws is None else raws,
             "rule": pa.array(rules, pa.string()),
         }
     )

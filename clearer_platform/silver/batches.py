@@ -79,9 +79,7 @@ class Bench:
             raise Refusal("record_count", f"the sender counted {stated:,} records, {prepared.count:,} are in it")
         return prepared
 
-    def _judged(
-        self, con: duckdb.DuckDBPyConnection, header: Header, batch: Sequence[Prepared]
-    ) -> Iterator[Verdict]:
+    def _judged(self, con: duckdb.DuckDBPyConnection, header: Header, batch: Sequence[Prepared]) -> Iterator[Verdict]:
         judgement = Judgement(self.contract, self.source, header)
         for shares, unreadable in judge(con, judgement, batch, self.years):
             for prepared, refusal in unreadable:
@@ -105,8 +103,13 @@ class Bench:
         problems = [*prepared.header.problems, *found.problems]
         is_refused = count > 0 and found.rejected / count > most
         if is_refused:
-            message = f"{found.rejected:,} of {count:,} records are rejected ({found.rejected / count:.1%}); at most {most:.1%} may be"
-            problems.insert(0, Problem(rule="delivery.rejected_share", message=message, count=found.rejected))
+            share = f"{found.rejected:,} of {count:,} records are rejected ({found.rejected / count:.1%})"
+            problems.insert(
+                0,
+                Problem(
+                    rule="delivery.rejected_share", message=f"{share}; at most {most:.1%} may be", count=found.rejected
+                ),
+            )
         return self._base(prepared.delivery).model_copy(
             update={
                 "status": "refused" if is_refused else "published",

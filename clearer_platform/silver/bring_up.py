@@ -144,7 +144,7 @@ def _walk(platform: Platform, one: SlotState) -> Walk:
     known = {outcome.fingerprint: outcome for outcome in one.refused}
     records = outcome_at(place.records)
     for outcome in one.refused:
-        # Judged records are kept of the newest refused delivery alone: another one that is now the newest is judged again.
+        # Records are kept of the newest delivery alone: one that has become the newest is judged again.
         is_newest = outcome.delivery == one.slot.current.id
         if is_newest and outcome.judged and (records is None or records.fingerprint != outcome.fingerprint):
             del known[outcome.fingerprint]

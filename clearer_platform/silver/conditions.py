@@ -1,10 +1,10 @@
-"""What breaks a rule: for every rule of a contract, as one registry entry reads it, the SQL that is true where it is broken.
+"""What breaks a rule: for every rule of a contract, as a registry entry reads it, SQL that is true where it is broken.
 
 Names used in the SQL: `r<i>` the text of the contract's column i, `p<i>` the value it was read as (an instant's still
 local), `z<i>` the zone's code for it, `_gone` whether the row is a tombstone, and the typed columns by their own names.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import ibis.expr.datatypes as dt
 
@@ -13,8 +13,12 @@ from clearer_platform.regions import CsvFormat, TableSource
 from clearer_platform.silver import zones
 from clearer_platform.silver.header import Header
 from clearer_platform.silver.parse import kind
-from clearer_platform.silver.rules import Rule, compiled
+from clearer_platform.silver.rules import compiled
 from clearer_platform.silver.sql import literals
+
+KINDS = ("integer", "decimal", "number", "timestamp", "date", "boolean")
+UNREADABLE = (*(f".not_a_{kind}" for kind in KINDS), ".nonexistent_local_time", ".ambiguous_local_time")
+"""How rules end that a text breaks which cannot be read as the column's type."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +42,25 @@ def conditions(contract: Contract, source: TableSource, header: Header) -> tuple
     noted: list[Condition] = []
     for i, column in enumerate(contract.columns):
         if column.name in header.columns:
-            rejecting += [_missing(contract, column, i), *_unreadable(contract, source, column, i)]
+            rejecting += [_missing(column, i), *_unreadable(source, column, i)]
             noted += _resolved(source, column, i)
     for rule in compiled(contract):
-        (noted if rule.is_warning else rejecting).append(_check(contract, rule))
+        # A column that was not delivered holds its default, which is the contract's own affair.
+        if rule.column is None or rule.column in header.columns:
+            condition = Condition(rule.name, rule.column, f"NOT ({rule.passes})", rule.message)
+            (noted if rule.is_warning else rejecting).append(condition)
+    if contract.tombstone in header.columns:
+        rejecting, noted = ([_spared(contract, c) for c in some] for some in (rejecting, noted))
     return [c for c in rejecting if c.breaks], noted
 
 
-def _missing(contract: Contract, column: Column, i: int) -> Condition:
+def _missing(column: Column, i: int) -> Condition:
     is_filled = column.default is not None and not column.required
     breaks = "" if column.nullable or is_filled else f"r{i} IS NULL"
-    return _spared(contract, Condition(f"{column.name}.missing", column.name, breaks, "no value"))
+    return Condition(f"{column.name}.missing", column.name, breaks, "no value")
 
 
-def _unreadable(contract: Contract, source: TableSource, column: Column, i: int) -> list[Condition]:
+def _unreadable(source: TableSource, column: Column, i: int) -> list[Condition]:
     """Not of the type, and local times that the region's policy rejects."""
     name, zone = column.name, source.timezone
     found: list[Condition] = []
@@ -66,8 +75,7 @@ def _unreadable(contract: Contract, source: TableSource, column: Column, i: int)
         if source.fold == "reject":
             message = f"a local time that exists twice in {zone}"
             found.append(Condition(f"{name}.ambiguous_local_time", name, f"{state} = {zones.FOLD}", message))
-    placing = {*contract.ordering, contract.event_time}
-    return found if name in placing else [_spared(contract, condition) for condition in found]
+    return found
 
 
 def _resolved(source: TableSource, column: Column, i: int) -> list[Condition]:
@@ -85,15 +93,12 @@ def _resolved(source: TableSource, column: Column, i: int) -> list[Condition]:
     return found
 
 
-def _check(contract: Contract, rule: Rule) -> Condition:
-    return _spared(contract, Condition(rule.name, rule.column, f"NOT ({rule.passes})", rule.message))
-
-
 def _spared(contract: Contract, condition: Condition) -> Condition:
-    """The same, but never true of a tombstone, which needs no more than its key."""
-    if not contract.tombstone or condition.column in contract.key or not condition.breaks:
+    """The same, but never true of a tombstone, which needs no more than its key and a readable time and place."""
+    is_placing = condition.column in (*contract.ordering, contract.event_time) and condition.rule.endswith(UNREADABLE)
+    if condition.column in contract.key or is_placing or not condition.breaks:
         return condition
-    return Condition(condition.rule, condition.column, f"NOT _gone AND ({condition.breaks})", condition.message)
+    return replace(condition, breaks=f"NOT _gone AND ({condition.breaks})")
 
 
 def _not_a(column: Column, csv: CsvFormat) -> str:

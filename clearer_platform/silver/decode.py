@@ -153,7 +153,7 @@ def _encoded(text: str) -> bytes:
 
 
 def _marked(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Error handler: keeps undecodable bytes as lone surrogates, and writes those as UNDECODABLE and the byte in hex."""
+    """Error handler: decodes a bad byte to a lone surrogate, and encodes that as UNDECODABLE and the byte in hex."""
     if isinstance(error, UnicodeDecodeError):
         undecodable = error.object[error.start : error.end]
         # A codec may report ASCII bytes as part of a bad sequence; a line end among them must stay one.

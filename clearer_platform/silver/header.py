@@ -1,4 +1,4 @@
-"""What a delivery's header says: which field is which contract column, and whether the delivery can be judged at all."""
+"""What a delivery's header says: which field is which contract column, and whether the delivery can be judged."""
 
 import csv
 import io
@@ -71,7 +71,7 @@ def read_header(names: list[str], line: int, contract: Contract, source: TableSo
 
 
 def no_header(fields: int, contract: Contract) -> Header:
-    """The header of a delivery without one: the contract's columns in order; optional ones at the end may be left out."""
+    """The header of a delivery without one: the contract's columns in order, but for optional ones at the end."""
     least = max(i + 1 for i, c in enumerate(contract.columns) if c.required)
     if not least <= fields <= len(contract.columns):
         raise Refusal(

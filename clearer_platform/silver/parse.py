@@ -12,7 +12,10 @@ from clearer_platform.regions import CsvFormat
 from clearer_platform.silver.sql import literal, literals, sql_type
 
 YEAR = "(?:[0-9]{3}[1-9]|[0-9]{2}[1-9][0-9]|[0-9][1-9][0-9]{2}|[1-9][0-9]{3})"
-MONTHS = "january february march april may june july august september october november december".split()
+MONTHS = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
 DIRECTIVES = {
     "Y": YEAR,
     "y": "[0-9]{2}",
@@ -49,7 +52,8 @@ def parsed(dtype: dt.DataType, text: str, csv: CsvFormat) -> str:
     if isinstance(dtype, dt.String):
         return text
     if isinstance(dtype, dt.Boolean):
-        return f"CASE WHEN {text} IN ({literals(csv.true)}) THEN true WHEN {text} IN ({literals(csv.false)}) THEN false END"
+        true, false = (f"{text} IN ({literals(words)})" if words else "false" for words in (csv.true, csv.false))
+        return f"CASE WHEN {true} THEN true WHEN {false} THEN false END"
     if isinstance(dtype, dt.Timestamp):
         return _moment(text, csv.datetime, "TIMESTAMP")
     if isinstance(dtype, dt.Date):
@@ -79,8 +83,8 @@ def _fraction(dtype: dt.DataType, sign: str) -> str:
 
 
 def _moment(text: str, form: str, to: str) -> str:
-    value = f"try_cast({text} AS {to})" if form in ISO else f"try_strptime({text}, {literal(form)})"
-    return _guarded(text, strptime_pattern(form), value if form in ISO or to == "TIMESTAMP" else f"CAST({value} AS DATE)")
+    value = f"try_cast({text} AS {to})" if form in ISO else f"CAST(try_strptime({text}, {literal(form)}) AS {to})"
+    return _guarded(text, strptime_pattern(form), value)
 
 
 def strptime_pattern(form: str) -> str:

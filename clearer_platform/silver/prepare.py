@@ -1,4 +1,4 @@
-"""From a delivery to a text that the engine reads without a surprise: every record known, only well-formed ones in it."""
+"""From a delivery to a text that the engine reads without a surprise: every record known, only good ones in it."""
 
 import mmap
 from collections.abc import Iterator
@@ -107,9 +107,7 @@ def original(prepared: Prepared, buffer: Buffer, i: int) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
-def _indexed(
-    delivery: Delivery, text: Text, buffer: Buffer, contract: Contract, source: TableSource
-) -> Prepared:
+def _indexed(delivery: Delivery, text: Text, buffer: Buffer, contract: Contract, source: TableSource) -> Prepared:
     csv = source.csv
     found = records.index(buffer, csv.delimiter, csv.quote)
     header = _header(found, buffer, contract, source)

@@ -37,8 +37,8 @@ def quarantine(
     parts = [f"SELECT NULL::VARCHAR AS _status, {types} LIMIT 0"]
     with _fetched(platform, region, found) as local:
         parts += [
-            f"SELECT {literal(status)}, {names} FROM read_parquet([{literals(map(str, files))}], union_by_name = true, hive_partitioning = false) "
-            f"WHERE {broken}"
+            f"SELECT {literal(status)}, {names} FROM read_parquet([{literals(map(str, files))}], "
+            f"union_by_name = true, hive_partitioning = false) WHERE {broken}"
             for status, files in local.items()
             if files
         ]
@@ -49,9 +49,7 @@ def quarantine(
 
 
 @contextmanager
-def _fetched(
-    platform: Platform, region: str, found: dict[str, list[UPath | Path]]
-) -> Iterator[dict[str, list[Path]]]:
+def _fetched(platform: Platform, region: str, found: dict[str, list[UPath | Path]]) -> Iterator[dict[str, list[Path]]]:
     """Local files with the same content, in the region's own work folder where the root is a bucket."""
     folder = platform.layout(region).work / "quarantine"
     fetched: list[Path] = []

@@ -44,11 +44,18 @@ class Judgement:
         """Numbers of the delivered columns that hold instants."""
         return [i for i in self.delivered.values() if is_zoned(self.contract.columns[i])]
 
+    @cached_property
+    def constants(self) -> dict[str, str]:
+        """SQL for the columns whose value is the same in every row, because the deliveries do not have them."""
+        absent = [c for c in self.contract.columns if c.name not in self.delivered]
+        values = {c.name: f"CAST({c.default or 'NULL'} AS {sql_type(c.dtype)})" for c in absent}
+        return values if self.header.extra else {**values, "_extra": "NULL::MAP(VARCHAR, VARCHAR)"}
+
     def sql(self, files: Sequence[Path], years: Iterable[int], options: str = "") -> str:
         """The query over prepared files; local times are resolved within `years`."""
         columns, years = self.contract.columns, sorted(set(years))
         rejecting, noted = self.conditions
-        values = _list(f"{self._parsed(c, i)} AS p{i}" for i, c in enumerate(columns))
+        values = _list(f"{parsed(columns[i].dtype, f'r{i}', self.source.csv)} AS p{i}" for i in self.delivered.values())
         codes = _list(f"{zones.code(f'p{i}', self.source, years)} AS z{i}" for i in self.zoned)
         typed = _list(f"{self._typed(c, i)} AS {identifier(c.name)}" for i, c in enumerate(columns))
         flags = _list(
@@ -59,8 +66,8 @@ class Judgement:
         broken += [(f"p{i} IS NOT NULL AND z{i} IS NULL", f"{literal(FAR)} || year(p{i})") for i in self.zoned]
         warned = [(f"w{i}", literal(c.rule)) for i, c in enumerate(noted)]
         return f"""
-            SELECT _file, {_names(broken)} AS _rules, {_names(warned)} AS _warnings, {self._extra} AS _extra,
-                {self._key} AS _key{self._event_day(years)}{_list(identifier(c.name) for c in columns)}
+            SELECT _file, {_names(broken)} AS _rules, {_names(warned)} AS _warnings{self._extra},
+                {self._key} AS _key{self._event_day(years)}{_list(identifier(name) for name in self.delivered)}
             FROM (SELECT *{flags}
             FROM (SELECT *, {self._is_gone} AS _gone
             FROM (SELECT *{typed}
@@ -68,20 +75,15 @@ class Judgement:
             FROM (SELECT *{values}
             FROM (SELECT *, file_index AS _file FROM {reader(self, files, options)}))))))"""
 
-    def _parsed(self, column: Column, i: int) -> str:
-        if column.name not in self.delivered:
-            return f"NULL::{'TIMESTAMP' if is_zoned(column) else sql_type(column.dtype)}"
-        return parsed(column.dtype, f"r{i}", self.source.csv)
-
     def _typed(self, column: Column, i: int) -> str:
         """The column's final value."""
-        if column.default is None or column.required:
-            return self._resolved(i) if i in self.zoned else f"CAST(p{i} AS {sql_type(column.dtype)})"
-        default = f"CAST({column.default} AS {sql_type(column.dtype)})"
         if column.name not in self.delivered:
-            return default
+            return self.constants[column.name]
+        value = self._resolved(i) if i in self.zoned else f"p{i}"
+        if column.default is None or column.required:
+            return value
         # Not where a text stands that could not be read: that row is rejected, not filled.
-        return f"CASE WHEN r{i} IS NULL THEN {default} ELSE {self._resolved(i) if i in self.zoned else f'p{i}'} END"
+        return f"CASE WHEN r{i} IS NULL THEN CAST({column.default} AS {sql_type(column.dtype)}) ELSE {value} END"
 
     def _resolved(self, i: int) -> str:
         """The instant of a local time; NULL where the policy rejects it."""
@@ -98,9 +100,9 @@ class Judgement:
     @property
     def _extra(self) -> str:
         if not self.header.extra:
-            return "NULL::MAP(VARCHAR, VARCHAR)"
+            return ""
         values = ", ".join(f"e{i}" for i in range(len(self.header.extra)))
-        return f"MAP([{literals(self.header.extra)}], [{values}])"
+        return f", MAP([{literals(self.header.extra)}], [{values}]) AS _extra"
 
     @property
     def _key(self) -> str:
@@ -136,7 +138,8 @@ def reader(judgement: Judgement, files: Sequence[Path], options: str) -> str:
     return (
         f"read_csv([{literals(map(str, files))}], auto_detect=false, strict_mode=true, new_line='\\n', "
         f"header={str(judgement.header.is_delivered).lower()}, delim={literal(csv.delimiter)}, "
-        f"quote={literal(csv.quote)}, escape={literal(csv.quote)}, nullstr=[{_nulls(csv)}], columns={{{fields}}}{options})"
+        f"quote={literal(csv.quote)}, escape={literal(csv.quote)}, nullstr=[{_nulls(csv)}], "
+        f"columns={{{fields}}}{options})"
     )
 
 

@@ -1,6 +1,6 @@
 """The contract's pandera checks as SQL conditions on one row. The only module that calls pandera's private parts.
 
-pandera has no public way to one expression of a check. `tests/silver/test_rules.py` pins what is used here.
+pandera has no public way to one expression of a check; test_rules.py pins what is used of it here.
 """
 
 from dataclasses import dataclass
@@ -34,8 +34,18 @@ class Rule:
     message: str
 
 
+_known: dict[int, tuple[Contract, list[Rule]]] = {}
+"""By the contract's identity, which is kept alive here: making the SQL takes longer than judging a small delivery."""
+
+
 def compiled(contract: Contract) -> list[Rule]:
     """Every check of the contract. Raises ContractError for one that is no condition on a single row."""
+    if id(contract) not in _known:
+        _known[id(contract)] = contract, _compiled(contract)
+    return _known[id(contract)][1]
+
+
+def _compiled(contract: Contract) -> list[Rule]:
     if not pandera.__version__.startswith(TESTED):
         raise ContractError(
             f"pandera {pandera.__version__} is not one that checks can be compiled with",
@@ -49,7 +59,7 @@ def compiled(contract: Contract) -> list[Rule]:
 def _rule(contract: Contract, table: ir.Table, check: Check, column: str | None) -> Rule:
     name = f"{column or 'record'}.{check.name}"
     if check.element_wise:
-        raise ContractError(f"contract {contract.name}: {name} is an element-wise check; write it as an Ibis expression")
+        raise ContractError(f"contract {contract.name}: {name} is element-wise; write it as an Ibis expression")
     try:
         passes = " AND ".join(f"({_sql(e)})" for e in _expressions(check, table, column))
     except ContractError as e:
@@ -75,8 +85,9 @@ def _sql(projection: ir.Table) -> str:
     """The one expression of a projection of `row`, as SQL without the table's name."""
     select = sqlglot.parse_one(str(ibis.to_sql(projection, dialect="duckdb")), dialect="duckdb")
     if select.find(exp.Window, exp.Subquery, exp.AggFunc, exp.Join) or len(list(select.find_all(exp.Select))) != 1:
-        raise ContractError("looks at more than its own row", hint="write it as a dbt test, or as a condition on one row")
+        raise ContractError("looks at more than its own row", hint="make it a dbt test, or a condition on one row")
+    assert isinstance(select, exp.Select)
     expression = select.selects[0].unalias()
     for reference in expression.find_all(exp.Column):
         reference.set("table", None)
-    return expression.sql(dialect="duckdb")
+    return str(expression.sql(dialect="duckdb"))

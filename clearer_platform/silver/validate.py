@@ -1,16 +1,13 @@
 """Judging prepared deliveries in batches, and reconciling what the engine found with the independent index."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
-import numpy as np
-import pyarrow as pa
 
 from clearer_platform.silver.outcome import Refusal
-from clearer_platform.silver.prepare import Prepared
+from clearer_platform.silver.prepare import ORDINARY_LINE, Prepared
 from clearer_platform.silver.query import FAR, Judgement
-from clearer_platform.silver.records import Offsets
 
 JUDGED = "judged"
 PARALLEL_BYTES = 8_000_000
@@ -41,15 +38,17 @@ def judge(
 
     What cannot be read together is read one by one.
     """
-    options = _options(batch)
     try:
-        yield _filled(con, judgement, batch, years, options), []
+        shares = _filled(con, judgement, batch, years)
     except _Unreadable as e:
-        if len(batch) > 1:
-            for prepared in batch:
-                yield from judge(con, judgement, [prepared], years)
-        else:
+        if len(batch) == 1:
             yield [], [(batch[0], Refusal("unreadable", f"the engine cannot read it: {e}"))]
+            return
+    else:
+        yield shares, []
+        return
+    for prepared in batch:
+        yield from judge(con, judgement, [prepared], years)
 
 
 class _Unreadable(Exception):
@@ -57,17 +56,19 @@ class _Unreadable(Exception):
 
 
 def _options(batch: Sequence[Prepared]) -> str:
-    longest = max(p.longest for p in batch)
-    options = f", max_line_size={longest + 1_000_000}, buffer_size={2 * longest + 4_000_000}" if longest > 1_000_000 else ""
+    """What the reader must be told of long records, and of those that span lines in a file read in pieces."""
+    longest, options = max(p.longest for p in batch), ""
+    if longest > ORDINARY_LINE:
+        options += f", max_line_size={longest + ORDINARY_LINE}, buffer_size={2 * longest + 4 * ORDINARY_LINE}"
     if any(p.records.is_multiline and p.size > PARALLEL_BYTES for p in batch):
         options += ", parallel=false"
     return options
 
 
 def _filled(
-    con: duckdb.DuckDBPyConnection, judgement: Judgement, batch: Sequence[Prepared], years: Years, options: str
+    con: duckdb.DuckDBPyConnection, judgement: Judgement, batch: Sequence[Prepared], years: Years
 ) -> list[Share]:
-    readable = [p for p in batch if p.readable_count]
+    readable, options = [p for p in batch if p.readable_count], _options(batch)
     for year in {p.delivery.day.year for p in batch}:
         years.known |= {year - 1, year, year + 1}
     while True:

@@ -76,6 +76,22 @@ def test_the_latest_accepted_row_of_a_key_counts_on_the_local_day_of_its_order(p
     assert sample.Truth(platform, files[:1]).branch_days("eu")["Köln Dom", MONDAY].pending == Decimal("10.10")
 
 
+def test_a_customer_converses_from_the_local_day_of_the_first_message_on(platform: Platform) -> None:
+    def message(key: str, at: datetime) -> Row:
+        return Row({"conversation_id": key, "customer_id": "C1", "inserted_at": at, "is_deleted": False})
+
+    evening = datetime(2024, 10, 29, 1, 0, tzinfo=UTC)  # still Monday in New York
+    files = [
+        delivery("us", MONDAY, sale("a", noon(MONDAY), "1.00"), sale("b", noon(date(2024, 10, 27)), "1.00")),
+        delivery("us", TUESDAY, message("m", noon(WEDNESDAY)), message("n", evening), table="conversations"),
+    ]
+    days = sample.Truth(platform, files).branch_days("us")
+    assert {day: figures.conversing for (_, day), figures in days.items()} == {
+        MONDAY: {"C1"},
+        date(2024, 10, 27): set(),
+    }
+
+
 def test_a_newer_version_replaces_its_slot_unless_it_is_refused(platform: Platform) -> None:
     first = delivery("eu", MONDAY, sale("a", noon(MONDAY), "100.00"), sale("gone", noon(MONDAY), "1.00"))
     second = delivery("eu", MONDAY, sale("a", noon(MONDAY), "10.00"), wave=2)
