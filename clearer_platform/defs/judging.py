@@ -41,13 +41,16 @@ def gates(contract: Contract, outcomes: list[Outcome]) -> dict[str, Verdict]:
     }
 
 
-def against_history(outcomes: list[Outcome], history: DayHistory) -> dict[str, Verdict]:
-    """The checks of one day that only warn."""
+def warnings(outcomes: list[Outcome], history: DayHistory | None) -> dict[str, Verdict]:
+    """The checks of one day that only warn; those that need published records are left out where there are none."""
     extra = sorted({column for o in outcomes for column in o.extra_columns})
+    drift = (not extra, {"unknown_columns": ", ".join(extra) or "none"})
+    if history is None:
+        return {"drift": drift}
     usual = {"records": history.records, **({"usual": history.usual} if history.usual is not None else {})}
     return {
+        "drift": drift,
         "volume": (history.is_usual, {**usual, "compared_with": history.compared_with}),
-        "drift": (not extra, {"unknown_columns": ", ".join(extra) or "none"}),
         "references": (not any(history.orphans.values()), {f"without {k}": n for k, n in history.orphans.items()}),
     }
 
@@ -66,9 +69,8 @@ def evaluations(
         if not outcomes:
             continue
         found += [_evaluation(contract, region, day, n, v, True) for n, v in gates(contract, outcomes).items()]
-        if day in history:
-            warned = against_history(outcomes, history[day])
-            found += [_evaluation(contract, region, day, n, v, False) for n, v in warned.items()]
+        warned = warnings(outcomes, history.get(day))
+        found += [_evaluation(contract, region, day, n, v, False) for n, v in warned.items()]
     yield from sorted((e for e in found if e.check_name in wanted), key=lambda e: not e.passed)
 
 

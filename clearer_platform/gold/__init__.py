@@ -5,13 +5,13 @@
     gold.connect(platform, "eu")      read what is served
 """
 
-from clearer_platform.gold.build import build, build_warehouse
+from clearer_platform.gold.region import build, build_warehouse
 from clearer_platform.gold.leaving import leaving
-from clearer_platform.gold.models import Model, models
+from clearer_platform.gold.catalog import Model, models
 from clearer_platform.gold.project import Prepared, prepare
 from clearer_platform.gold.results import Build, GoldFailed, TestResult
 from clearer_platform.gold.serve import connect, contained
-from clearer_platform.gold.world import build_global
+from clearer_platform.gold.across import build_global
 
 __all__ = [
     "Build",

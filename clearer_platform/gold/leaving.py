@@ -4,7 +4,7 @@ from pathlib import Path
 
 import duckdb
 
-from clearer_platform.gold.models import Model, models
+from clearer_platform.gold.catalog import Model, models
 from clearer_platform.platform import Platform
 from clearer_platform.silver.sql import identifier, literal
 

@@ -127,6 +127,21 @@ KINDS = (
 )
 
 
+HABITS = (
+    ("transactions", "repeated", "a row sent twice in a file"),
+    ("transactions", "corrected", "a row sent again further down, with another amount"),
+    ("transactions", "late", "a row delivered one to three days after its order"),
+    ("transactions", "settled", "a pending transaction that a later file calls completed or failed"),
+    ("transactions", "orphan", "a customer whom nobody delivered: accepted, and warned about"),
+    ("transactions", "ambiguous hour", "orders in the hour that exists twice: 2024-10-27 in eu, 2024-11-03 in us"),
+    ("transactions", "two ids", "one branch of each region goes by two ids"),
+    ("conversations", "contradiction", "has_phone disagrees with phone_info"),
+    ("conversations", "same message id", "some messages share one"),
+    ("conversations", "line breaks", "texts of several lines, so that records and lines differ"),
+)
+"""What is untidy and breaks no rule (but for an ambiguous hour where the region rejects it): table, name, what."""
+
+
 def spoiled(table: str, rows: Sequence[Row], csv: CsvFormat, rng: Random) -> list[Row]:
     """The rows with a few of them broken; a clean row of the same key is not delivered instead."""
     kinds = [kind for kind in KINDS if kind.table == table]

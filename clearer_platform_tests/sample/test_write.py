@@ -6,7 +6,7 @@ import pytest
 
 from clearer_platform import sample, sources
 from clearer_platform.platform import Platform
-from clearer_platform.sample.dirt import KINDS
+from clearer_platform.sample.dirt import HABITS, KINDS
 from clearer_platform.sample.incidents import INCIDENTS, STRAYS
 
 
@@ -71,7 +71,7 @@ def test_the_default_sample_has_every_kind_of_dirt(platform: Platform) -> None:
     csv = platform.region("eu").csv
     missing = [kind.name for kind in KINDS if (kind.table, kind.spoil(clean[kind.table], csv).broken) not in found]
     assert missing == []
-    assert len(sample.dirt_list()) == len(KINDS) + len(INCIDENTS) + len(STRAYS)
+    assert len(sample.dirt_list()) == len(KINDS) + len(HABITS) + len(INCIDENTS) + len(STRAYS)
 
 
 def test_broken_rules_are_rules_that_the_contracts_have(platform: Platform) -> None:

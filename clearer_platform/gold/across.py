@@ -13,7 +13,7 @@ import duckdb
 
 from clearer_platform.errors import BuildError
 from clearer_platform.gold import motherduck, warehouse
-from clearer_platform.gold.build import clear, names, row_counts
+from clearer_platform.gold.region import clear, names, row_counts
 from clearer_platform.gold.dbt import Progress, invoke
 from clearer_platform.gold.inputs import Contents
 from clearer_platform.gold.leaving import copy_what_leaves, create_tables
