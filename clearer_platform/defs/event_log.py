@@ -22,7 +22,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import StaticPool
 
 KEPT = 4
-"""Shards (one a run, and the index) whose connections stay open."""
+"""Shards (one a run, beside the index) whose connections stay open."""
 
 
 class KeptOpenEventLog(SqliteEventLogStorage):
@@ -76,7 +76,8 @@ class KeptOpenEventLog(SqliteEventLogStorage):
             self._open, self._process = OrderedDict(), os.getpid()
         if shard not in self._open:
             self._open[shard] = self._connected(shard)
-            for other in [name for name in self._open if name not in (shard, INDEX_SHARD_NAME)][:-KEPT]:
+            runs = [name for name in self._open if name != INDEX_SHARD_NAME]
+            for other in runs[:-KEPT]:
                 self._close(self._open.pop(other))
         self._open.move_to_end(shard)
         return self._open[shard]

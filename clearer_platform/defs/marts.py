@@ -101,9 +101,7 @@ class Marts:
     def _facts(self, model: Model) -> dict[str, object]:
         columns = [dg.TableColumn(name, type_, description) for name, type_, description in model.columns]
         path = self._file(model)
-        reference = dg.LocalFileCodeReference(
-            file_path=str(path), line_number=1, label=f"dbt model {model.name}"
-        )
+        reference = dg.LocalFileCodeReference(file_path=str(path), line_number=1, label=f"dbt model {model.name}")
         return {
             "dagster/column_schema": dg.TableSchema(columns=columns),
             "dagster/table_name": f"{model.layer}.{model.alias}",

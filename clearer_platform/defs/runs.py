@@ -86,6 +86,13 @@ def materialize(
     return [run(region, days) for region, wanted in plan.items() for days in ranges(wanted)]
 
 
+def loadable(platform: Platform) -> int:
+    """The number of assets that the platform's definitions come to. Raises what Dagster finds wrong with them."""
+    defs = build_defs(platform)
+    dg.Definitions.validate_loadable(defs)
+    return len(list(defs.resolve_all_asset_specs()))
+
+
 def ranges(days: Iterable[date]) -> list[tuple[date, ...]]:
     """Days in unbroken ranges: a run of Dagster is for one."""
     found: list[tuple[date, ...]] = []

@@ -101,11 +101,10 @@ def _global_models(context: dg.AssetExecutionContext, run: Run) -> Events:
 
 def _deliveries(run: Run, tables: RegionTables) -> Events:
     """Bronze of every table, then silver, then what is unusual about it: parents are there before their children."""
-    delivered = [table for table in run.platform.contracts if tables.delivers(table)]
-    for table in delivered:
-        if run.reporter.selected(asset_key(BRONZE, table)):
-            yield from tables.receive(table)
-    validated = [table for table in delivered if run.reporter.selected(asset_key(SILVER, table))]
+    received = [table for table in run.platform.contracts if run.reporter.selected(asset_key(BRONZE, table))]
+    validated = [table for table in run.platform.contracts if run.reporter.selected(asset_key(SILVER, table))]
+    for table in received:
+        yield from tables.receive(table)
     for table in validated:
         yield from tables.validate(table)
     for table in validated:

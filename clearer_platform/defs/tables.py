@@ -15,6 +15,9 @@ from clearer_platform.errors import ClearerError
 from clearer_platform.silver import Outcome, SlotState
 from clearer_platform.silver.history import history
 
+NOTHING_DUE = "nothing-due"
+"""The data version of a day that is complete without a delivery."""
+
 
 class RegionTables:
     """What a run does to one region's tables."""
@@ -32,6 +35,9 @@ class RegionTables:
     def receive(self, table: str) -> Events:
         """Take in what has landed for the run's days."""
         key = asset_key(BRONZE, table)
+        if not self.delivers(table):
+            yield from self._nothing_due(key, table, self.days)
+            return
         self.progress(self.region, f"receive {table}", 0, len(self.days))
         try:
             sources.collect(self.platform, self.region, table, self.days)
@@ -43,13 +49,16 @@ class RegionTables:
             if found := [slot for slot in slots if slot.day == day]:
                 version = version_of(slot.current.id for slot in found)
                 yield self.reporter.published(key, partition_key(self.region, day), _received(found), version)
-            elif self.entry.is_due(table, day):
-                self._missing(key, table, day)
+            else:
+                yield from self._nothing(key, table, day)
         self.progress(self.region, f"receive {table}", len(self.days), len(self.days))
 
     def validate(self, table: str) -> Events:
         """Bring the silver files of the run's days up to date."""
         key = asset_key(SILVER, table)
+        if not self.delivers(table):
+            yield from self._nothing_due(key, table, self.days)
+            return
         stage = f"validate {table}"
 
         def advance(done: int, total: int) -> None:
@@ -67,7 +76,7 @@ class RegionTables:
         """The checks on each validated day."""
         contract, key = self.platform.contract(table), asset_key(SILVER, table)
         wanted = self.reporter.wanted_checks(key)
-        if not wanted:
+        if not wanted or not self.delivers(table):
             return
         try:
             states = _by_day(silver.states(self.platform, self.region, table, self.days))
@@ -103,8 +112,7 @@ class RegionTables:
     def _validated(self, key: dg.AssetKey, table: str, day: date, states: list[SlotState]) -> Events:
         refused = [state.refused[0] for state in states if state.refused]
         if not states:
-            if self.entry.is_due(table, day):
-                self._missing(key, table, day)
+            yield from self._nothing(key, table, day)
         elif refused:
             for outcome in refused:
                 self._refused(key, table, day, outcome)
@@ -126,9 +134,20 @@ class RegionTables:
             "files": dg.MetadataValue.path(str(self.layout.silver_file(table, day, "x").parent)),
         }
 
-    def _missing(self, key: dg.AssetKey, table: str, day: date) -> None:
+    def _nothing(self, key: dg.AssetKey, table: str, day: date) -> Events:
+        """A day for which nothing has come: it is missing if it was due."""
+        if not self.entry.is_due(table, day):
+            yield from self._nothing_due(key, table, [day])
+            return
         hint = f"put a file whose name has {day} into {self.layout.landing(table)}, or use `clearer deliver`"
         self._trouble(key, table, day, "no delivery has come", hint)
+
+    def _nothing_due(self, key: dg.AssetKey, table: str, days: list[date]) -> Events:
+        """Days that are complete without a delivery. Left unreported, Dagster would count them as failed in backfills."""
+        why = "nothing is due on this day" if self.delivers(table) else f"{self.region} does not deliver {table}"
+        for day in days:
+            metadata = {"dagster/partition_row_count": 0, "note": why}
+            yield self.reporter.published(key, partition_key(self.region, day), metadata, NOTHING_DUE)
 
     def _refused(self, key: dg.AssetKey, table: str, day: date, outcome: Outcome) -> None:
         reasons = "; ".join(problem.message for problem in outcome.problems[:2]) or "it breaks its contract"

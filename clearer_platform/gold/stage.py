@@ -10,9 +10,9 @@ from clearer_platform.gold import warehouse
 from clearer_platform.gold.inputs import Contents, SilverFile
 from clearer_platform.governance.pseudonyms import Pseudonyms, expression
 from clearer_platform.platform import Platform
-from clearer_platform.silver.sql import accepted_columns, literal
+from clearer_platform.silver.sql import accepted_columns, identifier, literal
 
-UNREAD = {"_rules", "_warnings", "_raw", "_extra", "_key"}
+UNREAD = {"_rules", "_warnings", "_raw", "_extra"}
 """Columns of a silver file that gold has no use for."""
 
 
@@ -50,11 +50,12 @@ def show_silver(
 def hide_silver(connection: duckdb.DuckDBPyConnection) -> None:
     """Drop what points at the snapshot or matters to one build only."""
     connection.execute("drop schema silver cascade; drop schema dirty cascade")
-    touched = connection.execute(
-        "select table_name from duckdb_tables() where schema_name = 'clearer' and table_name like 'touched~_%' escape '~'"
+    passing = connection.execute(
+        "select table_name from duckdb_tables() where schema_name = 'clearer'"
+        " and (table_name = 'dirty_slots' or regexp_matches(table_name, '^(touched|held|superseded)_'))"
     ).fetchall()
-    for (table,) in touched:
-        connection.execute(f'drop table clearer."{table}"')
+    for (table,) in passing:
+        connection.execute(f"drop table clearer.{identifier(table)}")
 
 
 def describe_regions(connection: duckdb.DuckDBPyConnection, platform: Platform, regions: Iterable[str]) -> None:
@@ -84,7 +85,7 @@ def add_pseudonyms(connection: duckdb.DuckDBPyConnection, platform: Platform, re
     """Give every identifier in a dirty slot a pseudonym, where it has none yet."""
     connection.execute(
         "create table if not exists clearer.pseudonyms"
-        " (region varchar not null, identifier varchar not null, pseudonym varchar not null)"
+        " (region varchar not null, identifier varchar not null, pseudonym uuid not null)"
     )
     columns = [(contract.name, name) for contract in platform.contracts.values() for name in _identifiers(contract)]
     if not columns:

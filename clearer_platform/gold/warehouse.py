@@ -26,6 +26,10 @@ NAME = "warehouse"
 """Name of the database that a warehouse is attached as, as well as its file's stem."""
 
 
+STORAGE = "v1.4.0"
+"""The oldest DuckDB that can open a warehouse: its string compression takes a third less time than the one before."""
+
+
 @dataclass(frozen=True)
 class State:
     """What a warehouse says of itself."""
@@ -43,7 +47,7 @@ class State:
 @contextmanager
 def opened(path: Path, settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """A writing connection to the working copy at `path`; closed, and all of it in the one file, afterwards."""
-    connection = duckdb.connect(path)
+    connection = duckdb.connect(path, config={"storage_compatibility_version": STORAGE})
     try:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("set preserve_insertion_order = false")

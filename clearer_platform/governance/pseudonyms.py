@@ -67,7 +67,7 @@ def expression(identifier: str) -> str:
     HMAC written out, because the engine has no such function: a call a row from Python costs a hundred times as much.
     """
     inner = f"unhex(sha256($inner::blob || encode({identifier})))"
-    return f"left(sha256($outer::blob || {inner}), {LENGTH})"
+    return f"cast(left(sha256($outer::blob || {inner}), {LENGTH}) as uuid)"
 
 
 def _stored(path: Path) -> bytes:

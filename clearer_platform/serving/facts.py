@@ -109,7 +109,7 @@ def _of_table(
     for (name, day, slot), fingerprint in contained.items():
         if name == table:
             in_gold[day][slot] = fingerprint
-    new_files = {arrival.day for arrival in sources.pending(platform, region.name, table)}
+    new_files = {arrival.day for arrival in sources.changed(platform, region.name, table)}
     known = {*states, *in_gold, *new_files}
     first = start or min({region.start, *known})
     last = end or max({region.today(now), *known})

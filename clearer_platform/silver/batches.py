@@ -11,11 +11,12 @@ from clearer_platform.bronze import Delivery
 from clearer_platform.contracts import Contract
 from clearer_platform.regions import TableSource
 from clearer_platform.settings import Settings
-from clearer_platform.silver.bad import Tally, collect_bad, tally
+from clearer_platform.silver.bad import collect_bad
 from clearer_platform.silver.header import Header
 from clearer_platform.silver.outcome import Outcome, Problem, Refusal
 from clearer_platform.silver.prepare import Prepared, prepare
 from clearer_platform.silver.query import Judgement
+from clearer_platform.silver.tally import Tally, tallies
 from clearer_platform.silver.validate import Share, Years, judge
 from clearer_platform.silver.write import write_aside
 from clearer_platform.storage import reported
@@ -86,14 +87,16 @@ class Bench:
                 yield Verdict(prepared.delivery, self._refused(prepared.delivery, refusal, prepared.count), None)
             if shares:
                 collect_bad(con, judgement, shares)
-            for number, share in enumerate(shares):
-                yield self._written(con, judgement, number, share)
+                for number, (share, found) in enumerate(zip(shares, tallies(con, judgement, shares), strict=True)):
+                    yield self._written(con, judgement, number, share, found)
         for prepared in batch:
             prepared.remove()
 
-    def _written(self, con: duckdb.DuckDBPyConnection, judgement: Judgement, number: int, share: Share) -> Verdict:
+    def _written(
+        self, con: duckdb.DuckDBPyConnection, judgement: Judgement, number: int, share: Share, found: Tally
+    ) -> Verdict:
         delivery = share.prepared.delivery
-        outcome = self._outcome(share.prepared, tally(con, judgement, number, share))
+        outcome = self._outcome(share.prepared, found)
         place = self.aside(delivery)
         write_aside(con, judgement, number, share, outcome, place)
         return Verdict(delivery, outcome, place)

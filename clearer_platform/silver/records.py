@@ -79,13 +79,13 @@ def _is_sound(buffer: Buffer, quotes: Offsets, delimiter: int, quote: int) -> bo
 
 
 def _records(buffer: Buffer, newlines: Offsets, ends: Offsets) -> Records:
-    size = len(buffer)
+    size, is_multiline = len(buffer), len(newlines) > len(ends)
     if size and (not len(ends) or ends[-1] != size - 1):
+        # The last record has no newline of its own.
         ends = np.append(ends, size)
     starts = np.empty_like(ends)
     if len(ends):
         starts[0], starts[1:] = 0, ends[:-1] + 1
-    is_multiline = len(newlines) > len(ends)
     lines = np.searchsorted(newlines, starts) + 1 if is_multiline else np.arange(1, len(ends) + 1)
     filled = ends > starts
     if has_blanks := not filled.all():

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from clearer_platform.contracts import Contract, LoadMode
 from clearer_platform.errors import StorageError
-from clearer_platform.silver.bad import BAD, REPEATED, span
+from clearer_platform.silver.bad import BAD, REPEATED
 from clearer_platform.silver.outcome import Outcome
 from clearer_platform.silver.query import Judgement
 from clearer_platform.silver.sql import accepted_columns, identifier, literal
@@ -99,7 +99,7 @@ def _constants(share: Share) -> dict[str, str]:
 def _good(con: duckdb.DuckDBPyConnection, contract: Contract, share: Share) -> str:
     """The rows that broke nothing, with their lines: by arithmetic wherever every record is one line."""
     repeated = f"AND rowid NOT IN (SELECT row FROM {REPEATED})" if contract.load_mode is LoadMode.APPEND else ""
-    good = f"{span(share)} AND len(_rules) = 0 {repeated}"
+    good = f"rowid BETWEEN {share.first} AND {share.first + share.count - 1} AND len(_rules) = 0 {repeated}"
     first_line = share.prepared.first_line
     if first_line is not None or not share.count:
         line = f"rowid - {share.first} + {first_line or 0}"

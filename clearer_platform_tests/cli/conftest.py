@@ -59,13 +59,12 @@ TALKS = (
 SECRET = "Zyxwv Qponm"
 """A name that stands in a rejected record, and may be seen in nothing but an export."""
 
-BROKEN = f"C2,{SECRET},F,1990-01-01,Nowhere,c@d.de"
-
 EU = {
     "customers-2024-03-30.csv": [
         CUSTOMERS,
         "C1,Ännchen,F,1990-01-01,North,a@b.de",
         f"C2,{SECRET},F,1990-01-01,Nowhere,c@d.de",
+        *(f"C{n},Other,F,1990-01-01,North,c{n}@d.de" for n in range(3, 8)),
     ],
     "products-2024-03-30.csv": [PRODUCTS, "P1,Käse,K1,Food,2|50,kg,1,30.03.2024 08:00:00"],
     "transactions-2024-03-30.csv": [SALES, "T1,30.03.2024 10:00:00,b1,Köln,C1,12|50,1,Completed,P1,12|50"],

@@ -1,7 +1,7 @@
 """What tests of the asset graph share: two plain regions, real silver, and gold that builds in no time.
 
-The stand-in for gold serves as many rows a day as there are deliveries of transactions, and re-states the days it is told
-to; what dbt does is tested in `gold/`, and both together in `test_whole_chain.py`.
+The stand-in for gold serves as many rows a day as there are deliveries of transactions, and re-states the days it is
+told to; what dbt does is tested in `gold/`, and both together in `test_whole_chain.py`.
 """
 
 from collections.abc import Callable, Iterator
@@ -47,7 +47,8 @@ def day(number: int) -> date:
 def sales(on: date, count: int = 4, bad: int = 0, customer: str = "C1") -> str:
     """A delivery of transactions, `bad` rows of which break a rule."""
     rows = [
-        f"T{on}-{n},{on} 12:00:00,B1,Main,{customer},{'-1' if n < bad else '10.50'},1,Completed,P1,1.00" for n in range(count)
+        f"T{on}-{n},{on} 12:00:00,B1,Main,{customer},{'-1' if n < bad else '10.50'},1,Completed,P1,1.00"
+        for n in range(count)
     ]
     return "\n".join([HEADER, *rows, ""])
 
@@ -138,7 +139,9 @@ class Graph:
     instance: dg.DagsterInstance
     platform: Platform
 
-    def run(self, job: str, start: str, end: str | None = None, keys: list[str] | None = None) -> dg.ExecuteInProcessResult:
+    def run(
+        self, job: str, start: str, end: str | None = None, keys: list[str] | None = None
+    ) -> dg.ExecuteInProcessResult:
         """Run a job, or some assets of it, for a partition or a range of them."""
         range_ = {"dagster/asset_partition_range_start": start, "dagster/asset_partition_range_end": end or start}
         return self.defs.resolve_job_def(job).execute_in_process(

@@ -1,12 +1,12 @@
-"""The main step: what is good is published, what is bad is not, by partition, in whatever set of partitions a run is for."""
+"""The main step: what is good is published, what is bad is not, by partition, whatever partitions a run is for."""
 
 from collections.abc import Callable
 
 import pytest
-from clearer_platform_tests.defs.conftest import Gold, Graph, day, keys, sales
 
 from clearer_platform import gold, silver
 from clearer_platform.platform import Platform
+from clearer_platform_tests.defs.conftest import Gold, Graph, day, keys, sales
 from clearer_platform_tests.flow import deliver
 
 Deliver = Callable[..., None]
@@ -43,10 +43,8 @@ def test_a_range_with_bad_days_marks_exactly_the_good_ones(graph: Graph, deliver
     assert message.count(f"{day(1)} transactions") == 1, "gold of the day follows from it and is not told again"
 
 
-def test_a_good_run_succeeds_and_tables_that_are_not_due_or_not_delivered_are_no_failure(
-    graph: Graph, delivered: Deliver
-) -> None:
-    """North's customers come on Mondays only, and south delivers no customers at all."""
+def test_days_on_which_nothing_is_due_are_complete_and_say_so(graph: Graph, delivered: Deliver) -> None:
+    """North's customers come on Mondays only, and south delivers no customers at all; neither fails a backfill."""
     delivered("north", day(0))
     deliver(graph.platform, "north", "fx_rates", f"currency,day,rate\nUSD,{day(0)},0.9\n", day(0))
     delivered("south", day(0))
@@ -54,7 +52,14 @@ def test_a_good_run_succeeds_and_tables_that_are_not_due_or_not_delivered_are_no
     assert result.success
     assert graph.status("silver/transactions", *keys("north", day(0)), *keys("south", day(0))) == "MM"
     assert graph.status("gold/sales", *keys("north", day(0)), *keys("south", day(0))) == "MM"
-    assert graph.status("silver/customers", *keys("north", day(0)), *keys("south", day(0))) == "--"
+    for asset in ("bronze/customers", "silver/customers"):
+        assert graph.status(asset, *keys("north", day(0)), *keys("south", day(0))) == "MM"
+        notes = {key: event.metadata["note"].value for key, event in graph.events(result, asset).items()}
+        assert notes == {
+            f"{day(0)}|north": "nothing is due on this day",
+            f"{day(0)}|south": "south does not deliver customers",
+        }
+    assert graph.checks(result, "silver/customers", "reconciliation") == {}
 
 
 def test_a_run_across_regions_takes_each_by_itself(graph: Graph, delivered: Deliver, built: Gold) -> None:

@@ -90,7 +90,7 @@ def put(
     zone = ZoneInfo(platform.region(region).source(table).timezone)
     common = {"_region": region, "_day": day, "_slot": slot, "_delivery": delivery, "_received_at": received}
     content = [
-        {**common, "_line": line, "_rules": rules, "_warnings": [], **_typed(contract, row, zone)}
+        {**common, "_line": line, "_rules": rules, "_warnings": [], **_typed(contract, region, row, zone)}
         for line, (row, rules) in enumerate([*((r, []) for r in rows), *((r, ["x.broken"]) for r in rejected)], 2)
     ]
     path = silver_path(platform, region, table, day, slot)
@@ -116,9 +116,9 @@ def _arrow(dtype: str) -> pa.DataType:
     return ARROW[dtype]
 
 
-def _typed(contract: Contract, row: Row, zone: ZoneInfo) -> dict[str, Any]:
+def _typed(contract: Contract, region: str, row: Row, zone: ZoneInfo) -> dict[str, Any]:
     """`row` as silver has it: typed, absent optional columns defaulted, with its local day."""
-    typed: dict[str, Any] = {}
+    typed: dict[str, Any] = {"_key": _key(contract, region, row)}
     for column in contract.columns:
         value = row.get(column.name)
         if value is None and column.default is not None:
@@ -128,6 +128,12 @@ def _typed(contract: Contract, row: Row, zone: ZoneInfo) -> dict[str, Any]:
         event = typed[contract.event_time]
         typed["_event_day"] = event.astimezone(zone).date() if isinstance(event, datetime) else event
     return typed
+
+
+def _key(contract: Contract, region: str, row: Row) -> str:
+    """The surrogate key: the same for the same key of the same region, whatever else the row says."""
+    parts = [region, contract.name, *(str(row[column]) for column in contract.key)]
+    return hashlib.md5("\x1f".join(parts).encode()).hexdigest()
 
 
 def _value(dtype: Any, value: Any) -> Any:

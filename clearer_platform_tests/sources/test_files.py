@@ -5,7 +5,7 @@ import pytest
 
 from clearer_platform.bronze import current, history
 from clearer_platform.errors import DeliveryError, UnknownName
-from clearer_platform.sources import collect, deliver_file, landed
+from clearer_platform.sources import changed, collect, deliver_file, landed
 from clearer_platform.sources.files import business_day
 
 DAY = date(2024, 3, 31)
@@ -46,6 +46,16 @@ def test_landing_files_become_deliveries_once(platform):
     path.write_bytes(b"A")
     assert [r.is_new for r in collect(platform, "eu", "transactions")] == [True]
     assert len(history(platform.layout("eu"), "transactions", DAY, path.name)) == 3
+
+
+def test_a_file_that_was_only_moved_or_touched_changes_nothing(platform):
+    path = land(platform, "eu", "transactions", "t-2024-03-31.csv", b"A")
+    assert [arrival.path for arrival in changed(platform, "eu", "transactions")] == [path]
+    collect(platform, "eu", "transactions")
+    os.utime(path, ns=(1, 1))
+    assert changed(platform, "eu", "transactions") == []
+    path.write_bytes(b"B")
+    assert [arrival.path for arrival in changed(platform, "eu", "transactions")] == [path]
 
 
 def test_only_the_days_asked_for_are_collected(platform):

@@ -1,6 +1,6 @@
 {#- Incremental strategies: what is touched is deleted and inserted anew; the rest stays as it is. -#}
 
-{#- By key, for int_<table>: the keys that remember_touched_keys() noted. -#}
+{#- By key, for int_<table>: the keys that prepare_versions() found. -#}
 {% macro get_incremental_restate_keys_sql(arg_dict) -%}
     {%- set table = model.name[4:] -%}
     delete from {{ arg_dict['target_relation'] }} as held

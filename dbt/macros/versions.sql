@@ -1,6 +1,9 @@
 {#-
   Which version of a key counts. A silver file holds one slot's rows; the same key may stand in several slots. Everything
   here is driven by the contracts, so that a new table needs none of its own SQL.
+
+  int_<table> is an index: the key and the place (slot and line) of every winning version. What the rows say stays in
+  silver, so that no direct identifier ever enters a warehouse.
 -#}
 
 {#- What is said of `table` in its contract. -#}
@@ -8,13 +11,17 @@
     {%- if table not in var('contracts') and execute -%}
         {{ exceptions.raise_compiler_error("no contract is called " ~ table) }}
     {%- endif -%}
-    {{ return(var('contracts').get(table, {'key': [], 'ordering': [], 'columns': [], 'direct': [], 'load_mode': 'upsert'})) }}
+    {{ return(var('contracts').get(table, {'key': [], 'ordering': [], 'load_mode': 'upsert'})) }}
 {%- endmacro %}
 
-{#- The columns that tell one record of `table` from another: its key within a region; of a shared table, its key. -#}
+{#- The columns that tell one record of `table` from another. The surrogate key has the region in it. -#}
 {% macro identity_of(table) -%}
-    {%- set contract = contract_of(table) -%}
-    {{ return(contract.key if contract.shared else ['_region'] + contract.key) }}
+    {{ return(contract_of(table).key if contract_of(table).shared else ['_key']) }}
+{%- endmacro %}
+
+{#- The place of a row in silver. -#}
+{% macro place() -%}
+    _region, _day, _slot, _line
 {%- endmacro %}
 
 {#- The order in which the versions of one key win: the first one counts. -#}
@@ -30,80 +37,120 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- The columns that gold takes over. Direct identifiers stay in silver but for those that a model asks for by name. -#}
-{% macro columns_of(table, direct=[]) -%}
-    {%- set contract = contract_of(table) -%}
-    {%- set columns = ['_region', '_day', '_slot', '_line'] -%}
-    {%- if contract.event_time -%}{%- do columns.append('_event_day') -%}{%- endif -%}
-    {%- for column in contract.columns if column in direct or column not in contract.direct -%}
-        {%- do columns.append(column) -%}
-    {%- endfor -%}
-    {{ return(columns) }}
+{#- Whether a row deletes its key. -#}
+{% macro is_tombstone(table) -%}
+    {%- set column = contract_of(table).tombstone -%}
+    {{ 'coalesce(' ~ column ~ ', false)' if column else 'false' }}
 {%- endmacro %}
 
 {#- The rows that take part: all accepted ones; in mode `full`, those of the latest business day that delivered at all. -#}
-{% macro candidates(table, relation) -%}
-    {{ relation }}
+{% macro candidates(table) -%}
+    {%- set contents = source('clearer', 'contents') -%}
+    {{ source('silver', table) }}
     {%- if contract_of(table).load_mode == 'full' %}
     semi join (
-        select region as _region, max(day) as _day from {{ source('clearer', 'contents') }}
+        select region as _region, max(day) as _day from {{ contents }}
         where table_name = '{{ table }}' group by region
     ) as latest_day using (_region, _day)
     {%- endif %}
 {%- endmacro %}
 
-{#- The winning version of every key, tombstones included; only of the keys remembered as touched where `touched`. -#}
-{% macro winning_versions(table, touched=false, direct=[]) -%}
-    {%- set silver = source('silver', table) -%}
-    {%- set contract = contract_of(table) -%}
-    {%- set identity = identity_of(table) | join(', ') -%}
-    {%- set columns = columns_of(table, direct) | join(', ') -%}
-    {%- set deleted = "coalesce(" ~ contract.tombstone ~ ", false)" if contract.tombstone else "false" -%}
-    {%- if touched %}
-    select {{ columns }}, {{ deleted }} as _is_deleted
-    from {{ candidates(table, silver) }}
-    semi join clearer.touched_{{ table }} using ({{ identity }})
-    qualify row_number() over (partition by {{ identity }} order by {{ winner_first(table) }}) = 1
+{#- The body of int_<table>. On a first build of all keys, afterwards of those that prepare_versions() found touched. -#}
+{% macro winning_versions(table) -%}
+    {%- set identity = identity_of(table) -%}
+    {%- set event_time = contract_of(table).event_time -%}
+    {%- set columns = identity + ['_region', '_day', '_slot', '_line'] -%}
+    {%- if event_time -%}
+        {%- do columns.append('_event_day') -%}
+        {%- if event_time not in columns -%}{%- do columns.append(event_time) -%}{%- endif -%}
+    {%- endif -%}
+    select {{ columns | join(', ') }}, {{ is_tombstone(table) }} as _is_deleted
+    from {{ candidates(table) }}
+    {%- if is_incremental() %}
+    semi join clearer.touched_{{ table }} using ({{ identity | join(', ') }})
+    qualify row_number() over (partition by {{ identity | join(', ') }} order by {{ winner_first(table) }}) = 1
     {%- else %}
-    {#- Only keys that repeat are ranked: a window over every row costs several times the memory. #}
-    select {{ columns }}, {{ deleted }} as _is_deleted
-    from {{ candidates(table, silver) }}
-    anti join (
-        select _region, _day, _slot, _line
-        from {{ candidates(table, silver) }}
-        semi join (
-            select {{ identity }} from {{ candidates(table, silver) }} group by all having count(*) > 1
-        ) as repeated using ({{ identity }})
-        qualify row_number() over (partition by {{ identity }} order by {{ winner_first(table) }}) > 1
-    ) as superseded using (_region, _day, _slot, _line)
+    anti join clearer.superseded_{{ table }} using ({{ place() }})
     {%- endif %}
 {%- endmacro %}
 
-{#- The current rows of `table`, computed where it stands: all that a small table's mart needs. -#}
-{% macro latest_versions(table, direct=[]) -%}
-    (select * exclude (_is_deleted) from ({{ winning_versions(table, false, direct) }}) where not _is_deleted)
-{%- endmacro %}
-
-{#- The current rows of `table` as int_<table> keeps them up to date: for tables of many rows. -#}
-{% macro current_versions(table) -%}
-    (select * exclude (_is_deleted) from {{ ref('int_' ~ table) }} where not _is_deleted)
-{%- endmacro %}
-
 {#-
-  Before int_<table> is brought up to date: remember the keys that may have another winner now, which are those of the old
-  winners in dirty slots (their slot may have lost them) and those of the new rows in dirty slots.
+  Runs before int_<table> is brought up to date.
+
+  Later builds: which keys may have another winner now. Those are the keys of the old winners in dirty slots (their slot may
+  have lost them) and those of the new rows in dirty slots; the old winners are noted too, for the days that they leave.
+  First build: the places of the rows that do not win. Only keys that repeat are ranked: a window over every row costs
+  several times the time and memory.
 -#}
-{% macro remember_touched_keys(table) -%}
+{% macro prepare_versions(table) -%}
     {%- set identity = identity_of(table) | join(', ') -%}
     {%- set is_full = contract_of(table).load_mode == 'full' -%}
-    create or replace table clearer.touched_{{ table }} as
-    select {{ identity }} from {{ candidates(table, source('silver', table) if is_full else 'dirty.' ~ table) }}
-    {%- if is_full %} where _region in (select region from clearer.dirty_slots where table_name = '{{ table }}'){% endif %}
     {%- if is_incremental() %}
+    create or replace table clearer.touched_{{ table }} as
+    select {{ identity }} from {{ candidates(table) if is_full else 'dirty.' ~ table }}
+    {%- if is_full %} where _region in (select region from clearer.dirty_slots where table_name = '{{ table }}'){% endif %}
     union
     select {{ identity }} from {{ this }} as held
     semi join clearer.dirty_slots as dirty
         on dirty.table_name = '{{ table }}' and dirty.region = held._region
-        {%- if not is_full %} and dirty.day = held._day and dirty.slot = held._slot{% endif %}
+        {%- if not is_full %} and dirty.day = held._day and dirty.slot = held._slot{% endif %};
+    create or replace table clearer.held_{{ table }} as
+    select * from {{ this }} semi join clearer.touched_{{ table }} using ({{ identity }})
+    {%- else %}
+    create or replace table clearer.superseded_{{ table }} as
+    select {{ place() }} from {{ candidates(table) }}
+    semi join (
+        select {{ identity }} from {{ candidates(table) }} group by all having count(*) > 1
+    ) as repeated using ({{ identity }})
+    qualify row_number() over (partition by {{ identity }} order by {{ winner_first(table) }}) > 1
     {%- endif %}
+{%- endmacro %}
+
+{#- The current rows of `table`, found where it stands: all that the mart of a small table needs. -#}
+{% macro latest_versions(table) -%}
+    (
+        select * from (
+            select * from {{ candidates(table) }}
+            qualify row_number() over (
+                partition by {{ identity_of(table) | join(', ') }} order by {{ winner_first(table) }}
+            ) = 1
+        ) where not {{ is_tombstone(table) }}
+    )
+{%- endmacro %}
+
+{#-
+  The current rows of `table` by way of int_<table>, which later builds need not find again: for tables of many rows. With
+  `restated`, the name of a mart of the grain region and day, only the rows of the days for which it is built anew.
+-#}
+{% macro current_versions(table, restated=none) -%}
+    {%- set silver, index = candidates(table), ref('int_' ~ table) -%}
+    {%- set restated_days = ref('restated_days') if restated -%}
+    {%- if var('first_build', true) -%}
+    (
+        select * from {{ silver }} anti join clearer.superseded_{{ table }} using ({{ place() }})
+        where not {{ is_tombstone(table) }}
+    )
+    {%- else -%}
+    (
+        select * from {{ silver }} semi join (
+            select {{ place() }} from {{ index }} as version
+            {%- if restated %}
+            semi join (select * from {{ restated_days }} where model = '{{ restated }}') as restated
+                on restated.region = version._region and restated.day = {{ local_day(table, 'version') }}
+            {%- endif %}
+            where not _is_deleted
+        ) as winners using ({{ place() }})
+    )
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The current rows of `table` whose key was touched by this build. -#}
+{% macro touched_versions(table) -%}
+    (
+        select * from {{ candidates(table) }} semi join (
+            select {{ place() }} from {{ ref('int_' ~ table) }}
+            semi join clearer.touched_{{ table }} using ({{ identity_of(table) | join(', ') }})
+            where not _is_deleted
+        ) as winners using ({{ place() }})
+    )
 {%- endmacro %}

@@ -1,7 +1,8 @@
 -- The last rate known on or before each day of sales. One row a region and day, so that no join multiplies a sale.
 with days as (
     select distinct _region as region, {{ local_day('transactions', 'sale') }} as day
-    from {{ current_versions('transactions') }} as sale
+    from {{ ref('int_transactions') }} as sale
+    where not _is_deleted
 ),
 
 rates as (

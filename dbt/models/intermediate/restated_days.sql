@@ -2,21 +2,21 @@
 -- looks back to it. Compares what the marts hold (from the last build) with what the versions say now; on a first build
 -- nothing is held and every day is built.
 -- depends_on: {{ ref('int_transactions') }}, {{ ref('int_conversations') }}, {{ ref('int_day_rates') }}
-{% set sales, talks = held('fct_transactions'), held('fct_conversations') %}
-{% if not sales or not talks %}
+-- depends_on: {{ source('silver', 'conversations') }}, {{ source('clearer', 'pseudonyms') }}
+{% if var('first_build', true) %}
 
 select null::varchar as model, null::varchar as region, null::date as day where false
 
 {% else %}
+{% set sales, talks = held('fct_transactions'), held('fct_conversations') %}
 
 with sale_days as (
-    select region, day from {{ sales }} semi join (
-        select _region as region, transaction_id from clearer.touched_transactions
-    ) using (region, transaction_id)
+    select _region as region, {{ local_day('transactions', 'sale') }} as day
+    from clearer.held_transactions as sale where not _is_deleted
     union
-    select sale._region, {{ local_day('transactions', 'sale') }}
-    from {{ current_versions('transactions') }} as sale
-    semi join clearer.touched_transactions using (_region, transaction_id)
+    select _region, {{ local_day('transactions', 'sale') }}
+    from {{ ref('int_transactions') }} as sale semi join clearer.touched_transactions using (_key)
+    where not _is_deleted
 ),
 
 rate_days as (
@@ -26,63 +26,52 @@ rate_days as (
     where held.fx_rate is distinct from rates.rate or held.fx_rate_day is distinct from rates.rate_day
 ),
 
-touched_talks as (
-    select region, customer_key, day from {{ talks }} semi join (
-        select _region as region, conversation_id from clearer.touched_conversations
-    ) using (region, conversation_id)
-    union
-    select talk._region, pseudonyms.pseudonym, {{ local_day('conversations', 'talk') }}
-    from {{ current_versions('conversations') }} as talk
-    semi join clearer.touched_conversations using (_region, conversation_id)
+talks_before as (
+    select region, customer_key, day from {{ talks }}
+    semi join clearer.touched_conversations as touched on touched._key = conversation_key
+),
+
+talks_now as (
+    select talk._region as region, pseudonyms.pseudonym as customer_key, {{ local_day('conversations', 'talk') }} as day
+    from {{ touched_versions('conversations') }} as talk
     inner join {{ source('clearer', 'pseudonyms') }} as pseudonyms
         on pseudonyms.region = talk._region and pseudonyms.identifier = talk.customer_id
 ),
 
-talkers as (
-    select region, identifier as customer_id, pseudonym as customer_key
-    from {{ source('clearer', 'pseudonyms') }}
-    semi join touched_talks on touched_talks.region = pseudonyms.region and touched_talks.customer_key = pseudonym
-),
-
-first_held as (
-    select talkers.region, talkers.customer_id, min(talk.day) as day
-    from {{ talks }} as talk inner join talkers using (region, customer_key)
-    group by all
-),
-
-first_now as (
-    select talkers.region, talkers.customer_id, min({{ local_day('conversations', 'talk') }}) as day
-    from {{ current_versions('conversations') }} as talk
-    inner join talkers on talkers.region = talk._region and talkers.customer_id = talk.customer_id
-    group by all
+talk_days as (
+    select region, customer_key, day, true as was, not is_touched as is_now
+    from (
+        select talk.region, talk.customer_key, talk.day, touched._key is not null as is_touched
+        from {{ talks }} as talk
+        semi join (from talks_before union all from talks_now) as talkers
+            on talkers.region = talk.region and talkers.customer_key = talk.customer_key
+        left join clearer.touched_conversations as touched on touched._key = talk.conversation_key
+    )
+    union all
+    select region, customer_key, day, false, true from talks_now
 ),
 
 moved as (
-    select
-        coalesce(first_held.region, first_now.region) as region,
-        coalesce(first_held.customer_id, first_now.customer_id) as customer_id,
-        first_held.day as held_day,
-        first_now.day as now_day
-    from first_held full join first_now using (region, customer_id)
-    where first_held.day is distinct from first_now.day
+    select region, customer_key, min(day) filter (where was) as first_before, min(day) filter (where is_now) as first_now
+    from talk_days
+    group by region, customer_key
+    having min(day) filter (where was) is distinct from min(day) filter (where is_now)
 ),
 
 conversing_days as (
-    select distinct sale._region as region, {{ local_day('transactions', 'sale') }} as day
-    from {{ current_versions('transactions') }} as sale
-    inner join moved on moved.region = sale._region and moved.customer_id = sale.customer_id
-    where coalesce(held_day <= {{ local_day('transactions', 'sale') }}, false)
-        != coalesce(now_day <= {{ local_day('transactions', 'sale') }}, false)
+    select distinct sale.region, sale.day
+    from {{ sales }} as sale inner join moved using (region, customer_key)
+    where coalesce(first_before <= sale.day, false) != coalesce(first_now <= sale.day, false)
 ),
 
 fact_days as (
-    select * from sale_days union select * from rate_days
+    from sale_days union from rate_days
 )
 
 select 'fct_transactions' as model, region, day from fact_days
 union all
-select 'fct_conversations', region, day from touched_talks group by all
+select distinct 'fct_conversations', region, day from (from talks_before union all from talks_now)
 union all
-select 'branch_performance_daily', region, day from (select * from fact_days union select * from conversing_days)
+select 'branch_performance_daily', region, day from (from fact_days union from conversing_days)
 
 {% endif %}

@@ -1,1 +1,1 @@
-{{ winning_versions('conversations', is_incremental()) }}
+{{ winning_versions('conversations') }}

@@ -1,1 +1,1 @@
-{{ winning_versions('customers', is_incremental(), direct=['birth_date']) }}
+{{ winning_versions('customers') }}

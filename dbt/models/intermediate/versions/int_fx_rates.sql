@@ -1,1 +1,1 @@
-{{ winning_versions('fx_rates', is_incremental()) }}
+{{ winning_versions('fx_rates') }}

@@ -1,1 +1,1 @@
-{{ winning_versions('products', is_incremental()) }}
+{{ winning_versions('products') }}

@@ -1,1 +1,1 @@
-{{ winning_versions('transactions', is_incremental()) }}
+{{ winning_versions('transactions') }}

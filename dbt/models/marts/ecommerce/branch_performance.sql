@@ -34,7 +34,7 @@ talkers as (
 
 buyers as (
     select region, branch, count(*) as customers, count(talkers.customer_key) as conversing_customers
-    from (select distinct region, branch, customer_key from {{ ref('fct_transactions') }}) as sales
+    from {{ ref('int_branch_customers') }} as sales
     left join talkers using (region, customer_key)
     group by region, branch
 ),

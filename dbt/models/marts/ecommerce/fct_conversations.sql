@@ -1,6 +1,7 @@
 select
     talk._region as region,
     talk.conversation_id,
+    talk._key as conversation_key,
     {{ local_day('conversations', 'talk') }} as day,
     talk.inserted_at,
     customers.pseudonym as customer_key,
@@ -12,8 +13,7 @@ select
     talk.is_hidden,
     talk.is_removed,
     talk.like_count
-from {{ current_versions('conversations') }} as talk
-{{ keep_restated('talk._region', local_day('conversations', 'talk')) }}
+from {{ current_versions('conversations', restated='fct_conversations') }} as talk
 inner join {{ source('clearer', 'pseudonyms') }} as customers
     on customers.region = talk._region and customers.identifier = talk.customer_id
 inner join {{ source('clearer', 'pseudonyms') }} as authors

@@ -1,6 +1,7 @@
 select
     sale._region as region,
     sale.transaction_id,
+    sale._key as transaction_key,
     {{ local_day('transactions', 'sale') }} as day,
     sale.ordered_at,
     sale.branch_name as branch,
@@ -18,8 +19,7 @@ select
     rates.rate as fx_rate,
     rates.rate_day as fx_rate_day,
     rates.rate_day < rates.day as fx_is_carried
-from {{ current_versions('transactions') }} as sale
-{{ keep_restated('sale._region', local_day('transactions', 'sale')) }}
+from {{ current_versions('transactions', restated='fct_transactions') }} as sale
 inner join {{ source('clearer', 'pseudonyms') }} as pseudonyms
     on pseudonyms.region = sale._region and pseudonyms.identifier = sale.customer_id
 inner join {{ ref('int_day_rates') }} as rates

@@ -1,0 +1,83 @@
+"""`clearer up` for real: the UI answers, one home has one, and nothing of it is left afterwards."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing
+from urllib.request import ProxyHandler, build_opener
+
+import psutil
+import pytest
+
+from clearer_platform_tests.cli.test_servers import gone
+
+QUERY = '{"query": "{ repositoriesOrError { __typename ... on RepositoryConnection { nodes { name } } } }"}'
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def ask(port: int) -> dict:
+    """What the UI's API says of the code that it has loaded."""
+    with build_opener(ProxyHandler({})).open(_request(port), timeout=60) as response:
+        return json.load(response)
+
+
+def _request(port: int):
+    from urllib.request import Request
+
+    return Request(f"http://127.0.0.1:{port}/graphql", QUERY.encode(), {"Content-Type": "application/json"})
+
+
+@pytest.mark.timeout(300)
+def test_up(own):
+    port = free_port()
+    command = [sys.executable, "-m", "clearer_platform.cli", "up", "--port", str(port), "--home", str(own.home)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    tree: list[psutil.Process] = []
+    try:
+        lines = []
+        for line in process.stdout or ():
+            lines.append(line)
+            if f"the UI answers at http://127.0.0.1:{port}" in line:
+                break
+        else:
+            pytest.fail("".join(lines))
+        assert ask(port)["data"]["repositoriesOrError"]["__typename"] == "RepositoryConnection"
+        tree = psutil.Process(process.pid).children(recursive=True)
+        assert len(tree) >= 4, "the guard, the UI, the daemon, and what they started"
+        error = own.error("up", "--port", free_port())
+        assert f"runs on this home already (process {process.pid}, http://127.0.0.1:{port})" in error
+    finally:
+        process.send_signal(signal.SIGTERM)
+        rest = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, rest
+    assert gone(tree, within=1)
+
+
+def test_a_port_that_is_taken(own):
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        error = own.error("up", "--port", taken.getsockname()[1])
+    assert "cannot listen on 127.0.0.1:" in error
+    assert "--port" in error
+
+
+def test_a_host_that_is_not_ours(own):
+    assert "cannot listen on 192.0.2.1" in own.error("up", "--host", "192.0.2.1", "--port", free_port())
+
+
+def test_a_server_that_ends_by_itself_ends_all(own, monkeypatch):
+    monkeypatch.setattr("clearer_platform.cli.servers.script", lambda _: sys.executable)
+    began = time.monotonic()
+    error = own.error("up", "--port", free_port())
+    assert "process ended by itself" in error
+    assert time.monotonic() - began < 60
+    assert not [p for p in psutil.Process().children(recursive=True) if "guard.py" in " ".join(p.cmdline())]

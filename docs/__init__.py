@@ -1,0 +1,1 @@
+"""The documentation's pictures and how they are taken."""

@@ -1,0 +1,94 @@
+"""Takes the README's pictures anew: `python -m docs.pictures`, on the home that `clearer demo` made.
+
+Terminal pictures are what the commands print; the UI's are screenshots of `clearer up` in a headless Chromium
+(Debian's, or one that `playwright install chromium` brought).
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+from rich.console import Console
+from rich.text import Text
+
+PICTURES = Path(__file__).parent / "pictures"
+WIDTH = 118
+COMMANDS = {
+    "demo": ["demo"],
+    "status": ["status"],
+    "quarantine": ["quarantine", "list", "--region", "eu"],
+    "load": ["load", "branch_performance", "--region", "vn"],
+}
+PAGES = {
+    "asset_graph": "/asset-groups",
+    "partitions": "/assets/silver/transactions?view=partitions",
+    "checks": "/assets/silver/transactions?view=checks",
+    "lineage": "/assets/gold/branch_performance_daily?view=lineage",
+    "overview": "/assets/silver/transactions?view=overview",
+}
+
+
+def terminal(name: str, arguments: list[str]) -> None:
+    """What `clearer <arguments>` prints, as an SVG."""
+    environment = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
+    command = [sys.executable, "-m", "clearer_platform.cli", *arguments]
+    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    console = Console(record=True, width=WIDTH, file=Path(os.devnull).open("w"))
+    console.print(Text(f"$ clearer {' '.join(arguments)}", style="bold"))
+    console.print(Text.from_ansi(printed))
+    console.save_svg(str(PICTURES / f"{name}.svg"), title="clearer")
+
+
+def screenshot(page: Page, base: str, name: str, path: str) -> None:
+    """One page of the UI, once it has settled."""
+    page.goto(base + path)
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(4000)
+    page.screenshot(path=str(PICTURES / f"{name}.png"))
+
+
+def main() -> None:
+    """Take them all."""
+    PICTURES.mkdir(exist_ok=True)
+    for name, arguments in COMMANDS.items():
+        terminal(name, arguments)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    base = f"http://127.0.0.1:{port}"
+    up = subprocess.Popen([sys.executable, "-m", "clearer_platform.cli", "up", "--port", str(port)])
+    try:
+        wait_for(base)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-background-networking"]
+            )
+            page = browser.new_page(viewport={"width": 1600, "height": 1000})
+            for name, path in PAGES.items():
+                screenshot(page, base, name, path)
+            browser.close()
+    finally:
+        up.terminate()
+        up.wait(30)
+
+
+def wait_for(base: str) -> None:
+    """Until the UI answers."""
+    for _ in range(120):
+        try:
+            urllib.request.urlopen(f"{base}/server_info", timeout=2)
+        except OSError:
+            time.sleep(1)
+        else:
+            return
+    raise SystemExit(f"{base} does not answer")
+
+
+if __name__ == "__main__":
+    main()
