@@ -1,4 +1,4 @@
-"""`python -m bench`: make the deliveries, let the competitors run in turn, compare their results, say how long they took."""
+"""`python -m bench`: make the deliveries, let the competitors run in turn, compare their results, tell their times."""
 
 import argparse
 import json
@@ -36,7 +36,9 @@ def main() -> int:
             rows = asked.pandas_rows if name == "pandas" and asked.pandas_rows else asked.rows
             deliveries = generate.generate(WORK, generate.Size(rows=rows, seed=asked.seed))
             done = runner.run(name, deliveries, rows, WORK / f"out-{name}")
-            console.print(f"round {number + 1}: {report.TITLES[name]}, {rows:,} rows: {done.wall:.1f} s", highlight=False)
+            console.print(
+                f"round {number + 1}: {report.TITLES[name]}, {rows:,} rows: {done.wall:.1f} s", highlight=False
+            )
             runs.append(done)
     lines, unequal = report.lines(runs), runner.differences(runs)
     said = report.verdicts(lines)

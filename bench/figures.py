@@ -2,7 +2,6 @@
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -55,8 +54,12 @@ def of_silver(folder: Path) -> dict[str, str]:
     return found
 
 
-def text(value: Any) -> str:
+def text(value: Decimal | float) -> str:
     """A figure as text that is the same whatever the type: no trailing zeros, floats to nine digits."""
     if isinstance(value, float):
         return f"{value:.9g}"
-    return f"{Decimal(value):f}".rstrip("0").rstrip(".") if isinstance(value, Decimal) and value % 1 != 0 else f"{int(value)}"
+    return (
+        f"{Decimal(value):f}".rstrip("0").rstrip(".")
+        if isinstance(value, Decimal) and value % 1 != 0
+        else f"{int(value)}"
+    )

@@ -1,4 +1,4 @@
-"""What the benchmark reads: a region's deliveries of 30 days, made by DuckDB from a seed. The same seed, the same bytes.
+"""What the benchmark reads: a region's deliveries of 30 days, made by DuckDB. The same seed, the same bytes.
 
 Of the transactions about 0.3 % break a rule (each in a way of its own), 2 % repeat a key of the same or an earlier day
 with another status, 1 % come a day late, and a few fall into an hour that does not exist or exists twice.
@@ -58,7 +58,7 @@ class Size:
 
 
 def generate(work: Path, size: Size) -> Path:
-    """The folder below `work` with the deliveries (`<table>/<table>-<day>.csv`); what is already there is not made again."""
+    """The folder below `work` with the deliveries (`<table>/<table>-<day>.csv`), made unless it is there already."""
     folder = work / f"data-{size.rows}-{size.days}-{size.seed}"
     stamp = json.dumps({**asdict(size), "version": VERSION})
     marker = folder / "made.json"
@@ -183,7 +183,8 @@ def _conversations(size: Size, number: int) -> str:
         '"Where is my order, please?"', (['RATING', 'COMMENT', 'INBOX'])[i % 3 + 1],
         (TIMESTAMP '{day} 03:00:00' + to_seconds((hash(i, 3) % 75000)::INTEGER))::VARCHAR,
         (['true', 'false'])[(i % 2 + 1)], CASE WHEN i % 2 = 0 THEN '[''+4915112345678'']' ELSE '[None]' END,
-        'false', 'false', (i % 9)::VARCHAR, 'G' || i % 10, 'C' || lpad((hash(i, 4) % {size.customers})::VARCHAR, 6, '0'))
+        'false', 'false', (i % 9)::VARCHAR, 'G' || i % 10,
+        'C' || lpad((hash(i, 4) % {size.customers})::VARCHAR, 6, '0'))
     FROM range({first}, {first + size.conversations}) t(i) ORDER BY i"""
 
 
@@ -192,4 +193,6 @@ def _fx_rates(number: int) -> str:
     days = [START + timedelta(days=number)] + ([date(2023, 10, 2)] if number == 0 else [])
     rates = f"('EUR', '{1 + number / 1000:.8f}'), ('JPY', '{0.0066 + number / 1e6:.8f}'), ('USD', '1.00000000')"
     listed = ", ".join(f"('{day}')" for day in days)
-    return f"SELECT concat_ws(',', currency, day, rate) FROM (VALUES {rates}) r(currency, rate), (VALUES {listed}) d(day)"
+    return (
+        f"SELECT concat_ws(',', currency, day, rate) FROM (VALUES {rates}) r(currency, rate), (VALUES {listed}) d(day)"
+    )

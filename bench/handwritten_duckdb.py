@@ -24,7 +24,10 @@ from bench.handwritten_marts import build_marts
 from bench.phases import phase, report, started
 
 REGION, ZONE, WORKERS = "bench", ZoneInfo("Europe/Berlin"), 2
-PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 3, ROW_GROUP_SIZE 122880"
+PARQUET = (
+    "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 3, ROW_GROUP_SIZE 122880, "
+    "DICTIONARY_SIZE_LIMIT 100"
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,9 @@ def decimal(name: str, digits: int, scale: int, null: bool = False, check: str =
 def integer(name: str, least: int, default: str = "") -> Field:
     """A whole number that may be absent."""
     value = shaped(name, r"-?\d{1,18}", "BIGINT")
-    return Field(name, "BIGINT", value, "not_a_integer", "greater_than_or_equal_to", f"{name} >= {least}", True, default)
+    return Field(
+        name, "BIGINT", value, "not_a_integer", "greater_than_or_equal_to", f"{name} >= {least}", True, default
+    )
 
 
 def calendar_day(name: str, check: str = "", holds: str = "", null: bool = False) -> Field:
@@ -89,7 +94,9 @@ def flag(name: str) -> Field:
 def instant(name: str) -> Field:
     """A local time; it is made an instant (UTC) when it is written."""
     value = shaped(name, r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIMESTAMP")
-    return Field(name, "TIMESTAMPTZ", value, "not_a_timestamp", "nonexistent_local_time", f"NOT ({within('skipped', name)})")
+    return Field(
+        name, "TIMESTAMPTZ", value, "not_a_timestamp", "nonexistent_local_time", f"NOT ({within('skipped', name)})"
+    )
 
 
 @cache
@@ -203,7 +210,8 @@ def to_silver(connection: duckdb.DuckDBPyConnection, table: str, path: Path, out
         raise SystemExit(f"{path}: {records} records, but {rows} rows and {len(malformed)} malformed ones")
     if len(malformed):
         connection.execute(
-            "INSERT INTO judged BY NAME SELECT ['record.malformed'] AS _rules, []::VARCHAR[] AS _warnings FROM range(?)",
+            "INSERT INTO judged BY NAME "
+            "SELECT ['record.malformed'] AS _rules, []::VARCHAR[] AS _warnings FROM range(?)",
             [len(malformed)],
         )
     broken = connection.execute("SELECT rowid FROM judged WHERE len(_rules) > 0").fetchnumpy()["rowid"]
@@ -223,24 +231,35 @@ def to_silver(connection: duckdb.DuckDBPyConnection, table: str, path: Path, out
     Path(f"{target}.tmp").rename(target)
 
 
-def main(deliveries: Path, output: Path) -> None:
-    """CSV to silver, silver to marts, and the figures that prove it."""
-    with phase("silver"):
-        # Whole files side by side, each on one thread, leave less to wait for than one file on all threads.
-        with duckdb.connect(config={"threads": 1}) as database, ThreadPoolExecutor(WORKERS) as pool:
-            database.execute("SET GLOBAL TimeZone = 'UTC'")
-            jobs = []
-            for table in TABLES:
-                (output / table).mkdir(parents=True)
-                for path in sorted((deliveries / table).glob("*.csv")):
-                    jobs.append(pool.submit(to_silver, database.cursor(), table, path, output))
-            for job in jobs:
-                job.result()
+def run(deliveries: Path, output: Path) -> None:
+    """CSV to silver, silver to marts."""
+    jobs = []
+    # Whole files side by side, each on one thread, leave less to wait for than one file on all threads.
+    one_thread = {"threads": 1}
+    with phase("silver"), duckdb.connect(config=one_thread) as database, ThreadPoolExecutor(WORKERS) as pool:
+        database.execute("SET GLOBAL TimeZone = 'UTC'")
+        for table in TABLES:
+            (output / table).mkdir(parents=True)
+            for path in sorted((deliveries / table).glob("*.csv")):
+                jobs.append(pool.submit(to_silver, database.cursor(), table, path, output))
+        for job in jobs:
+            job.result()
     with phase("gold"):
         build_marts(output)
-    with phase("figures"), duckdb.connect(output / "warehouse.duckdb", read_only=True) as database:
-        figures = of_silver(output) | of_marts(database, "main")
-    report(figures)
+
+
+def figures(output: Path) -> dict[str, str]:
+    """What came of it, from its Parquet files and its marts."""
+    with duckdb.connect(output / "warehouse.duckdb", read_only=True) as database:
+        return of_silver(output) | of_marts(database, "main")
+
+
+def main(deliveries: Path, output: Path) -> None:
+    """The measured job, and the figures that prove it."""
+    run(deliveries, output)
+    with phase("figures"):
+        found = figures(output)
+    report(found)
 
 
 if __name__ == "__main__":

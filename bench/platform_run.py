@@ -1,6 +1,6 @@
-"""The platform at the benchmark's job, without an orchestrator: receive, bring silver up, build gold, in a home of its own.
+"""The platform at the benchmark's job, without an orchestrator: receive, bring silver up, build gold, in a fresh home.
 
-    python -m bench.platform_run DELIVERIES OUTPUT
+python -m bench.platform_run DELIVERIES OUTPUT
 """
 
 import os
@@ -32,7 +32,7 @@ start = 2024-03-10
 
 
 def opened(deliveries: Path, home: Path) -> Platform:
-    """The platform in a fresh home, with the deliveries in the region's landing folders (as links: they are not moved)."""
+    """The platform in a fresh home, with links to the deliveries in the region's landing folders."""
     home.mkdir(parents=True)
     (home / "regions.toml").write_text(REGISTRY)
     platform = Platform.open(Settings(home=home))
@@ -46,6 +46,8 @@ def opened(deliveries: Path, home: Path) -> Platform:
 
 def run(platform: Platform) -> None:
     """CSV to bronze, silver and gold."""
+    with phase("prepare"):
+        gold.prepare(platform)  # dbt reads its project once an installation
     with phase("bronze"):
         for table in TABLES:
             sources.collect(platform, REGION, table)

@@ -64,7 +64,7 @@ def cells(line: Line, base: Line | None) -> list[str]:
     ]
 
 
-PHASES = ("start-up", "bronze", "silver", "gold")
+PHASES = ("start-up", "prepare", "bronze", "silver", "gold")
 HEADINGS = ["", "transactions", "seconds", "x platform", "CPU s", "peak GiB", *PHASES]
 
 
@@ -97,7 +97,9 @@ def verdicts(found: Sequence[Line]) -> list[tuple[bool, str]]:
         said.append((times <= MOST_TIMES_SCRIPT, f"{times:.2f} x the script's time (at most {MOST_TIMES_SCRIPT})"))
     if pandas := by_name.get("pandas"):
         times = pandas.per_million() / ours.per_million()
-        said.append((times >= LEAST_TIMES_FASTER, f"{times:.1f} x faster than pandas (at least {LEAST_TIMES_FASTER:g})"))
+        said.append(
+            (times >= LEAST_TIMES_FASTER, f"{times:.1f} x faster than pandas (at least {LEAST_TIMES_FASTER:g})")
+        )
     return said
 
 

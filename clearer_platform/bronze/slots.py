@@ -58,8 +58,13 @@ def current(layout: Layout, table: str, day: date, slot: str) -> Delivery | None
 
 def is_intact(delivery: Delivery) -> bool:
     """Whether the bytes in bronze hash to the bytes delivered."""
+    return has_bytes(delivery, delivery.content)
+
+
+def has_bytes(delivery: Delivery, path: UPath | Path) -> bool:
+    """Whether the file at `path` has the bytes that were delivered."""
     digest = hashlib.sha256()
-    with reported("read", delivery.content), delivery.content.open("rb") as f:
+    with reported("read", path), path.open("rb") as f:
         while block := f.read(1 << 20):
             digest.update(block)
     return digest.hexdigest() == delivery.manifest.sha256

@@ -26,9 +26,13 @@ def build_days(run: Run, tables: RegionTables) -> Events:
     elsewhere = [day for day in build.restated if day not in days and is_partition(run.platform.registry, day)]
     found = figures.by_day(run.platform, region, run.marts.days, [*days, *elsewhere])
     for model in run.marts.days:
-        asked = days if run.reporter.selected(key_of(model)) else []
-        for day in sorted({*asked, *elsewhere, *set(build.restated) & set(days)}):
-            yield from _day(run, tables, model, day, found, is_asked=day in asked)
+        asked = days if run.reporter.selected(key_of(model)) else sorted({*build.restated} & {*days})
+        for day in asked:
+            yield from _day(run, tables, model, day, found, is_asked=run.reporter.selected(key_of(model)))
+    # Afterwards: what Dagster notes as the version that a model was made from is the latest that it was told.
+    for model in run.marts.days:
+        for day in elsewhere:
+            yield from _day(run, tables, model, day, found, is_asked=False)
     yield from _wholes(run, region)
 
 

@@ -23,6 +23,7 @@ from clearer_platform.storage import publish_bytes
 FOR_SERVERS, FOR_COMMANDS = "dagster.yaml", "commands.yaml"
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+INTERRUPTED = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
 NO_CAPTURE = """
 # A command draws on its terminal; what it prints is not captured.
 compute_logs:
@@ -133,7 +134,11 @@ def _troubles(result: dg.ExecuteInProcessResult, region: str) -> tuple[Trouble, 
         if data.user_failure_data and "troubles" in data.user_failure_data.metadata:
             listed: list[dict[str, Any]] = data.user_failure_data.metadata["troubles"].value  # type: ignore[assignment]
             return tuple(Trouble(**{**t, "day": date.fromisoformat(t["day"]) if t["day"] else None}) for t in listed)
+        if data.error and data.error.cls_name in INTERRUPTED:
+            raise KeyboardInterrupt
         raise RuntimeError(f"the run of {region} broke off: {data.error_display_string}")
+    if not result.success:
+        raise KeyboardInterrupt  # Nothing failed, and yet it did not come to its end.
     return ()
 
 

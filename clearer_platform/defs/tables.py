@@ -143,7 +143,7 @@ class RegionTables:
         self._trouble(key, table, day, "no delivery has come", hint)
 
     def _nothing_due(self, key: dg.AssetKey, table: str, days: list[date]) -> Events:
-        """Days that are complete without a delivery. Left unreported, Dagster would count them as failed in backfills."""
+        """Days that are complete without a delivery. Unreported, they would count as failed in backfills."""
         why = "nothing is due on this day" if self.delivers(table) else f"{self.region} does not deliver {table}"
         for day in days:
             metadata = {"dagster/partition_row_count": 0, "note": why}

@@ -1,17 +1,17 @@
-"""Gold: a warehouse a region, brought up to date from silver by dbt, tested, and swapped in whole; and one across regions.
+"""Gold: a warehouse a region, brought up to date by dbt, tested, and swapped in whole; and one across regions.
 
-    gold.build(platform, "eu")        the region's warehouse
-    gold.build_global(platform)       what the regions let leave
-    gold.connect(platform, "eu")      read what is served
+gold.build(platform, "eu")        the region's warehouse
+gold.build_global(platform)       what the regions let leave
+gold.connect(platform, "eu")      read what is served
 """
 
-from clearer_platform.gold.region import build, build_warehouse
-from clearer_platform.gold.leaving import leaving
+from clearer_platform.gold.across import build_global
 from clearer_platform.gold.catalog import Model, models
+from clearer_platform.gold.leaving import leaving
 from clearer_platform.gold.project import Prepared, prepare
+from clearer_platform.gold.region import build, build_warehouse
 from clearer_platform.gold.results import Build, GoldFailed, TestResult
 from clearer_platform.gold.serve import connect, contained
-from clearer_platform.gold.across import build_global
 
 __all__ = [
     "Build",

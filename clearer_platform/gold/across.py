@@ -9,69 +9,57 @@ from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
-import duckdb
-
-from clearer_platform.errors import BuildError
 from clearer_platform.gold import motherduck, warehouse
-from clearer_platform.gold.region import clear, names, row_counts
-from clearer_platform.gold.dbt import Progress, invoke
+from clearer_platform.gold.attempt import Attempt, clear
+from clearer_platform.gold.dbt import Progress
 from clearer_platform.gold.inputs import Contents
 from clearer_platform.gold.leaving import copy_what_leaves, create_tables
-from clearer_platform.gold.project import Prepared, described, prepare, project_version
-from clearer_platform.gold.results import Build, TestResult, explained, judged
+from clearer_platform.gold.project import prepare, project_version
+from clearer_platform.gold.region import row_counts
+from clearer_platform.gold.results import Build
 from clearer_platform.gold.warehouse import State
 from clearer_platform.platform import Platform
 from clearer_platform.storage import publish_file, reported
 
-GLOBAL_MODELS = ("build", "--select", "tag:global", "--exclude", "test_type:unit")
-WHAT = "global gold"
+MODELS = ("build", "--select", "tag:global", "--exclude", "test_type:unit")
 
 
 def build_global(platform: Platform, *, full_refresh: bool = False, progress: Progress | None = None) -> Build:
     """Bring cross-region gold up to date with the published gold of the regions, and serve it if it passes its tests.
 
-    Only regions whose gold changed are read, and only what they let leave. A region without gold yet is left out. Raises
-    GoldFailed (a BuildError) naming what failed, with what is served as it was.
+    Only regions whose gold changed are read, and only what they let leave. A region without gold yet is left out.
+    Raises GoldFailed (a BuildError) naming what failed, with what is served as it was.
     """
     layout = platform.global_layout
-    with layout.lock("gold"):
-        done = _build(platform, full_refresh, progress)
+    with layout.lock("gold"), ExitStack() as stack:
+        clear(layout.work / "gold", layout.warehouse)
+        copies = {name: _pinned(platform, name, stack) for name in platform.registry.regions}
+        done = _build(platform, copies, full_refresh, progress)
         if platform.settings.warehouse == "motherduck":
             motherduck.publish(platform, None)
     return done
 
 
-def _build(platform: Platform, full_refresh: bool, progress: Progress | None) -> Build:
+def _build(platform: Platform, copies: dict[str, Path | None], full_refresh: bool, progress: Progress | None) -> Build:
     started = time.perf_counter()
     layout = platform.global_layout
-    work = layout.work / "gold"
-    clear(work, layout.warehouse)
-    current = warehouse.serving_copy(layout)
     version = hashlib.sha256(f"global {project_version(platform)}".encode()).hexdigest()
+    current = warehouse.serving_copy(layout)
     before = warehouse.state(current)
-    with ExitStack() as stack:
-        copies = {name: _pinned(platform, name, stack) for name in platform.registry.regions}
-        after = State(version, _contents(platform, copies))
-        is_kept = bool(before and before.version == version and not full_refresh)
-        if is_kept and before and before.contents == after.contents:
-            return Build(None, changed=False, seconds=time.perf_counter() - started)
-        prepared = prepare(platform)
-        run = work / f"build-{uuid.uuid4().hex}"
-        stack.callback(shutil.rmtree, run, ignore_errors=True)
-        with reported("write", run):
-            run.mkdir(parents=True)
-            working = run / f"{warehouse.NAME}.duckdb"
-            if is_kept and current:
-                shutil.copyfile(current, working)
-        held = before.contents if before and is_kept else {}
-        try:
-            restated = _carry(platform, copies, held, after, working)
-            tests = _run(platform, prepared, working, run, progress)
-            with warehouse.opened(working, platform.settings) as connection:
-                rows = row_counts(connection, "global")
-        except duckdb.Error as e:
-            raise BuildError(f"{WHAT} could not be built ({explained(e, names(platform, prepared))})") from None
-        publish_file(working, layout.warehouse)
+    if before and (full_refresh or before.version != version):
+        before = None
+    after = State(version, _contents(platform, copies))
+    if before and before.contents == after.contents:
+        return Build(None, changed=False, seconds=time.perf_counter() - started)
+    with Attempt.begin(platform, prepare(platform), "global gold", layout.work / "gold") as attempt:
+        if before and current:
+            with reported("write", attempt.database):
+                shutil.copyfile(current, attempt.database)
+        restated = _carry(attempt, copies, before.contents if before else {}, after)
+        tests = attempt.run(MODELS, {}, progress)
+        with attempt.connection() as connection:
+            rows = row_counts(connection, "global")
+        publish_file(attempt.database, layout.warehouse)
     return Build(None, True, restated, rows, tests, time.perf_counter() - started, published=True)
 
 
@@ -86,7 +74,7 @@ def _pinned(platform: Platform, region: str, stack: ExitStack) -> Path | None:
         return None
     folder = layout.work / "leaving"
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob("*.duckdb"):  # ours alone: the holder of the global lock is the only one who writes here
+    for left in folder.glob("*.duckdb"):  # of killed builds: the holder of the global lock alone writes here
         left.unlink(missing_ok=True)
     pinned = folder / f"{uuid.uuid4().hex}.duckdb"
     try:
@@ -98,7 +86,7 @@ def _pinned(platform: Platform, region: str, stack: ExitStack) -> Path | None:
 
 
 def _contents(platform: Platform, copies: dict[str, Path | None]) -> Contents:
-    """What global gold consists of: the gold of each region in the state that was found, under what the region permits."""
+    """What global gold consists of: each region's gold in the state that was found, under what the region permits."""
     found: Contents = {}
     for name, path in copies.items():
         if state := warehouse.state(path):
@@ -107,36 +95,19 @@ def _contents(platform: Platform, copies: dict[str, Path | None]) -> Contents:
     return found
 
 
-def _carry(
-    platform: Platform, copies: dict[str, Path | None], held: Contents, after: State, working: Path
-) -> tuple[date, ...]:
+def _carry(attempt: Attempt, copies: dict[str, Path | None], held: Contents, after: State) -> tuple[date, ...]:
     """Replace what the working copy has of regions that changed; the days of branch performance that differ now."""
     changed = {key[0] for key, _ in held.items() ^ after.contents.items()}
     present = {key[0] for key in after.contents}
-    with warehouse.opened(working, platform.settings) as connection:
+    with attempt.connection() as connection:
         warehouse.record(connection, after)
-        create_tables(connection, platform)
+        create_tables(connection, attempt.platform)
         connection.execute("create temp table before as from gold.branch_performance_daily")
         for region in sorted(changed):
-            copy_what_leaves(connection, platform, region, copies[region] if region in present else None)
+            copy_what_leaves(connection, attempt.platform, region, copies.get(region) if region in present else None)
         days = connection.execute(
             "select distinct day from ((from before except from gold.branch_performance_daily)"
             " union all (from gold.branch_performance_daily except from before)) order by day"
         ).fetchall()
         connection.execute("drop table before")
     return tuple(day for (day,) in days)
-
-
-def _run(
-    platform: Platform, prepared: Prepared, working: Path, run: Path, progress: Progress | None
-) -> tuple[TestResult, ...]:
-    outcome = invoke(
-        prepared,
-        platform.settings,
-        working,
-        [*GLOBAL_MODELS],
-        {"contracts": described(platform.contracts)},
-        target=run / "target",
-        progress=progress,
-    )
-    return judged(WHAT, outcome, names(platform, prepared))

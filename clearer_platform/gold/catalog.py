@@ -49,9 +49,7 @@ def _models(prepared: Prepared) -> tuple[Model, ...]:
     manifest = prepared.manifest
     nodes: dict[str, Node] = {**manifest["nodes"], **manifest["sources"]}
     tests = _tests(manifest)
-    found = {
-        name: _model(node, nodes, tests[node["name"]]) for name, node in nodes.items() if _is_served(node)
-    }
+    found = {name: _model(node, nodes, tests[node["name"]]) for name, node in nodes.items() if _is_served(node)}
     return tuple(_parents_first({model.name: model for model in found.values()}))
 
 

@@ -15,7 +15,8 @@ Progress = Callable[[int, int], None]
 
 _ONE_AT_A_TIME = threading.Lock()
 """dbt keeps its flags and adapters in globals of the process, and its profile is read from the environment."""
-THREADS = 2
+THREADS = 1
+"""dbt itself is one thread: the engine uses every core within a query, and two at once cost a third more time."""
 QUIET = ("--quiet", "--log-level", "none", "--log-level-file", "none", "--no-print", "--no-use-colors")
 
 
@@ -30,7 +31,7 @@ def invoke(
     is_parsed: bool = True,
     progress: Progress | None = None,
 ) -> Any:
-    """Run dbt's `arguments` on the DuckDB file `database`; dbt's own result. Nothing stays open and nothing is logged."""
+    """Run dbt's `arguments` on the DuckDB file `database`; dbt's own result. Nothing stays open or is logged."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
     from dbt.contracts.graph.manifest import Manifest
@@ -42,10 +43,14 @@ def invoke(
     with _ONE_AT_A_TIME, _profile(settings, database):
         manifest = Manifest.from_msgpack(prepared.parsed.read_bytes()) if is_parsed else None
         try:
-            return dbtRunner(manifest=manifest, callbacks=[_reporter(progress)]).invoke([*arguments, *options])
+            result = dbtRunner(manifest=manifest, callbacks=[_reporter(progress)]).invoke([*arguments, *options])
+            if isinstance(result.exception, KeyboardInterrupt):
+                raise result.exception  # dbt takes it for an error of its own
+            return result
         finally:
             # dbt-duckdb keeps the file open, and so locked, after a run.
-            DuckDBConnectionManager.close_all_connections()
+            close: Callable[[], None] = DuckDBConnectionManager.close_all_connections
+            close()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What gold is built from: the published silver files of a region, and a snapshot of them that stays put during a build."""
+"""What gold is built from: the published silver files of a region, and a snapshot of them that stays put."""
 
 import hashlib
 import json
@@ -55,8 +55,8 @@ def contents(silver: Iterable[SilverFile]) -> Contents:
 def snapshot(silver: Iterable[SilverFile], folder: Path, mirror: Path) -> list[SilverFile]:
     """The same files below `folder`, where nobody replaces them; one that is gone by now is left out.
 
-    Local files are linked, not copied. Files of a bucket are fetched once and kept in `mirror` for the next build. What a
-    file contains is read again here: it may have been replaced since it was listed.
+    Local files are linked, not copied. Files of a bucket are fetched once and kept in `mirror` for the next build.
+    What a file contains is read again here: it may have been replaced since it was listed.
     """
     taken, kept = [], set()
     for file in silver:
@@ -99,7 +99,7 @@ def _stated(path: UPath | Path, version: str) -> tuple[str, str, str, str]:
 
 def _version(path: UPath | Path) -> str:
     if is_local(path):
-        state = os.stat(local(path))
+        state = local(path).stat()
         return f"{state.st_ino} {state.st_mtime_ns} {state.st_size}"
     assert isinstance(path, UPath)
     info = path.fs.info(path.path)

@@ -10,7 +10,7 @@ from clearer_platform.silver.sql import identifier, literal
 
 
 def leaving(platform: Platform, region: str) -> list[Model]:
-    """The models of `region` that may be read outside its root: aggregates, and pseudonyms where the registry says so."""
+    """The models of `region` that may be read outside its root: aggregates, and pseudonyms if it lets them leave."""
     allowed = {"aggregates"} | ({"pseudonyms"} if platform.region(region).leaves == "pseudonyms" else set())
     return [model for model in models(platform) if model.leaves in allowed]
 
@@ -31,7 +31,7 @@ def create_tables(connection: duckdb.DuckDBPyConnection, platform: Platform) -> 
 def copy_what_leaves(
     connection: duckdb.DuckDBPyConnection, platform: Platform, region: str, warehouse: Path | None
 ) -> None:
-    """Replace what `connection` holds of `region` by what its `warehouse` has that may leave; by nothing without one."""
+    """Replace what `connection` holds of `region` by what its `warehouse` has that may leave, if there is one."""
     create_tables(connection, platform)
     for model in carried(platform):
         connection.execute(f"delete from gold.{identifier(model.alias)} where region = ?", [region])
@@ -43,7 +43,8 @@ def copy_what_leaves(
             columns = ", ".join(identifier(name) for name, _, _ in model.columns)
             table = identifier(model.alias)
             connection.execute(
-                f"insert into gold.{table} ({columns}) select {columns} from leaving.gold.{table} where region = ?", [region]
+                f"insert into gold.{table} ({columns}) select {columns} from leaving.gold.{table} where region = ?",
+                [region],
             )
     finally:
         connection.execute("detach leaving")

@@ -1,11 +1,11 @@
 """Serving from MotherDuck: a database a region, `<prefix>_<region>`, replaced as a whole after each local build.
 
-MotherDuck is not the region's root, so what is uploaded is what the region lets leave: never an identifier, never the table
-of pseudonyms. The local warehouse stays the one that is built and tested; what was uploaded is noted beside it, so that an
-upload that failed or was killed is made up for by the next build.
+MotherDuck is not the region's root, so what is uploaded is what the region lets leave: never an identifier, never the
+table of pseudonyms. The local warehouse stays the one that is built and tested; what was uploaded is noted beside it,
+and an upload that failed or was killed is made up for by the next build.
 
-Not verified against a live MotherDuck: the statements follow its documentation (CREATE OR REPLACE DATABASE ... FROM a local
-file, ATTACH 'md:...'), and tests look at them through a recording stand-in for the connection.
+Not verified against a live MotherDuck: the statements follow its documentation (CREATE OR REPLACE DATABASE ... FROM a
+local file, ATTACH 'md:...'), and tests look at them through a recording stand-in for the connection.
 """
 
 import json
@@ -97,7 +97,9 @@ def _upload(file: Path, name: str, connect: Connect) -> None:
     try:
         with _reported(f"publish the MotherDuck database {name}"):
             connection.execute("attach 'md:'")
-            connection.execute(f"create or replace database \"{name}\" from '{str(file).replace(chr(39), chr(39) * 2)}'")
+            connection.execute(
+                f"create or replace database \"{name}\" from '{str(file).replace(chr(39), chr(39) * 2)}'"
+            )
     finally:
         connection.close()
 

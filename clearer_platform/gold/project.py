@@ -1,12 +1,11 @@
 """The dbt project made ready to run: copied beside the sources that follow from the contracts, and parsed once.
 
-A prepared project is kept per content in `<home>/dbt/<version>`; it holds no data and no machine's path, and every build of
-every region uses it. Preparing takes seconds, and happens when the project or a contract changed.
+A prepared project is kept per content in `<home>/dbt/<version>`; it holds no data and no machine's path, and every
+build of every region uses it. Preparing takes seconds, and happens when the project or a contract changed.
 """
 
 import hashlib
 import json
-import os
 import shutil
 import uuid
 from dataclasses import dataclass
@@ -61,7 +60,7 @@ def prepare(platform: Platform) -> Prepared:
             (aside / "models" / "silver.yml").write_text(silver_sources(platform.contracts), "utf-8")
         _parse(platform, aside, version)
         try:
-            os.rename(aside, folder)
+            aside.rename(folder)
         except OSError:
             if not prepared.parsed.exists():
                 raise
@@ -107,7 +106,12 @@ def silver_sources(contracts: dict[str, Contract]) -> str:
         }
         for contract in contracts.values()
     ]
-    source = {"name": "silver", "schema": "silver", "description": "Accepted rows, from the contracts.", "tables": tables}
+    source = {
+        "name": "silver",
+        "schema": "silver",
+        "description": "Accepted rows, from the contracts.",
+        "tables": tables,
+    }
     return yaml.safe_dump({"version": 2, "sources": [source]}, sort_keys=False, allow_unicode=True)
 
 
@@ -138,7 +142,7 @@ def _parse(platform: Platform, folder: Path, version: str) -> None:
 
 
 def check_what_leaves(manifest: dict[str, Any]) -> None:
-    """Every model across regions reads only what regions may let leave. Raises BuildError naming the one that does not."""
+    """Hold models across regions to what regions may let leave. Raises BuildError naming the one that reads more."""
     nodes = {name: node for name, node in manifest["nodes"].items() if node["resource_type"] == "model"}
     for node in nodes.values():
         if "global" not in node["tags"]:

@@ -55,7 +55,7 @@ def judged(what: str, outcome: Any, names: Collection[str]) -> tuple[TestResult,
     if outcome.exception is not None:
         raise GoldFailed(what, [f"dbt could not run ({explained(outcome.exception, names)})"], (), _MEND)
     ran = list(outcome.result.results)
-    tests = tuple(_test(result, names) for result in ran if str(result.node.resource_type) in ("test", "unit_test"))
+    tests = tuple(_test(result, names) for result in ran if _is_test(result) and str(result.status) != "skipped")
     failures = [
         f"model {result.node.name} could not be built ({explained(result.message, names)})"
         for result in ran
@@ -69,6 +69,10 @@ def judged(what: str, outcome: Any, names: Collection[str]) -> tuple[TestResult,
     if failures or not outcome.success:
         raise GoldFailed(what, failures or ["dbt did not finish"], tests, _MEND)
     return tests
+
+
+def _is_test(result: Any) -> bool:
+    return str(result.node.resource_type) in ("test", "unit_test")
 
 
 _MEND = (
@@ -101,5 +105,8 @@ def model_of(attached: str | None, depends: list[str]) -> str:
 def explained(message: object, names: Collection[str]) -> str:
     """An engine's message in one line: what went wrong, without any value of a row."""
     lines = [line.strip() for line in str(message).splitlines() if line.strip()]
-    told = next((line for line in lines if re.match(r"^[A-Z][A-Za-z ]+ Error: ", line)), lines[0] if lines else "no reason given")
+    told = next(
+        (line for line in lines if re.match(r"^[A-Z][A-Za-z ]+ Error: ", line)),
+        lines[0] if lines else "no reason given",
+    )
     return re.sub(r"""(['"])(.*?)\1""", lambda m: m.group(0) if m.group(2) in names else "'...'", told)

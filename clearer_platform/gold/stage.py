@@ -5,12 +5,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
+
 from clearer_platform.contracts import Contract, Personal
 from clearer_platform.gold import warehouse
 from clearer_platform.gold.inputs import Contents, SilverFile
 from clearer_platform.governance.pseudonyms import Pseudonyms, expression
 from clearer_platform.platform import Platform
 from clearer_platform.silver.sql import accepted_columns, identifier, literal
+from clearer_platform.storage import local
 
 UNREAD = {"_rules", "_warnings", "_raw", "_extra"}
 """Columns of a silver file that gold has no use for."""
@@ -35,10 +37,10 @@ def show_silver(
     changed: dict[str, list[Path]] = defaultdict(list)
     dirty = dict(held)
     for file in silver:
-        everything[file.table].append(Path(file.path))
+        everything[file.table].append(local(file.path))
         key = (file.region, file.table, file.day, file.slot)
         if dirty.pop(key, None) != file.fingerprint:
-            changed[file.table].append(Path(file.path))
+            changed[file.table].append(local(file.path))
             dirty[key] = file.fingerprint
     warehouse.insert(connection, "clearer.dirty_slots", [list(key) for key in sorted(dirty)])
     for contract in platform.contracts.values():
@@ -70,7 +72,7 @@ def describe_regions(connection: duckdb.DuckDBPyConnection, platform: Platform, 
 
 
 def clocks(platform: Platform, regions: Iterable[str]) -> list[dict[str, str]]:
-    """The tables whose source keeps another clock than its region, so that silver's `_event_day` is not the region's day."""
+    """The tables whose source keeps another clock than its region: silver's `_event_day` is not the region's day."""
     found = []
     for region in map(platform.region, regions):
         for table in region.tables:
@@ -87,15 +89,9 @@ def add_pseudonyms(connection: duckdb.DuckDBPyConnection, platform: Platform, re
         "create table if not exists clearer.pseudonyms"
         " (region varchar not null, identifier varchar not null, pseudonym uuid not null)"
     )
-    columns = [(contract.name, name) for contract in platform.contracts.values() for name in _identifiers(contract)]
-    if not columns:
-        return
-    seen = " union ".join(
-        f'select _region as region, cast("{name}" as varchar) as identifier from dirty."{table}" where "{name}" is not null'
-        for table, name in columns
-    )
     connection.execute(
-        f"create or replace temp table unknown as select * from ({seen}) anti join clearer.pseudonyms using (region, identifier)"
+        f"create or replace temp table unknown as select * from ({_identifiers(platform, 'dirty')})"
+        " anti join clearer.pseudonyms using (region, identifier)"
     )
     present = {region for (region,) in connection.execute("select distinct region from unknown").fetchall()}
     for region in sorted(present & set(regions)):
@@ -109,13 +105,7 @@ def add_pseudonyms(connection: duckdb.DuckDBPyConnection, platform: Platform, re
 
 def forget_pseudonyms(connection: duckdb.DuckDBPyConnection, platform: Platform) -> None:
     """Drop the pseudonyms of identifiers that stand in no accepted row any more (withdrawn or erased)."""
-    columns = [(contract.name, name) for contract in platform.contracts.values() for name in _identifiers(contract)]
-    if not columns:
-        return
-    seen = " union ".join(
-        f'select _region as region, cast("{name}" as varchar) as identifier from silver."{table}"' for table, name in columns
-    )
-    connection.execute(f"create or replace temp table seen as {seen}")
+    connection.execute(f"create or replace temp table seen as {_identifiers(platform, 'silver')}")
     connection.execute(
         "delete from clearer.pseudonyms as p where not exists"
         " (from seen where seen.region = p.region and seen.identifier = p.identifier)"
@@ -123,8 +113,17 @@ def forget_pseudonyms(connection: duckdb.DuckDBPyConnection, platform: Platform)
     connection.execute("drop table seen")
 
 
-def _identifiers(contract: Contract) -> tuple[str, ...]:
-    return contract.personal(Personal.IDENTIFIER)
+def _identifiers(platform: Platform, schema: str) -> str:
+    """A query for every identifier of a person in the rows that `schema` shows."""
+    parts = ["select null::varchar as region, null::varchar as identifier where false"]
+    for contract in platform.contracts.values():
+        for name in contract.personal(Personal.IDENTIFIER):
+            column = identifier(name)
+            parts.append(
+                f"select _region, cast({column} as varchar) from {schema}.{identifier(contract.name)}"
+                f" where {column} is not null"
+            )
+    return " union ".join(parts)
 
 
 def _columns(contract: Contract) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """A warehouse's own records, in its schema `clearer`, and reading its serving copy.
 
-`clearer.contents` says which silver files a warehouse contains, `clearer.build` what built it. While a build runs, schema
-`silver` shows the accepted rows of every table, `dirty` those in slots that changed; both are gone before publication.
+`clearer.contents` says which silver files a warehouse contains, `clearer.build` what built it. While a build runs,
+schema `silver` shows the accepted rows of every table, `dirty` those in slots that changed; both are gone before
+publication.
 """
 
 import hashlib
@@ -63,8 +64,8 @@ def opened(path: Path, settings: Settings) -> Iterator[duckdb.DuckDBPyConnection
 def connect(path: Path) -> duckdb.DuckDBPyConnection:
     """A read-only connection to the published warehouse at `path`, in UTC.
 
-    The file is attached to a database of the connection's own: DuckDB shares one instance among a process's connections to a
-    path, and a reader that stays open would keep every later one at the version it saw.
+    The file is attached to a database of the connection's own: DuckDB shares one instance among a process's connections
+    to a path, and a reader that stays open would keep every later one at the version it saw.
     """
     connection = duckdb.connect(":memory:")
     try:
@@ -84,7 +85,9 @@ def state(path: Path | None) -> State | None:
     try:
         with connect(path) as connection:
             version = connection.execute("select version from clearer.build").fetchall()[0][0]
-            rows = connection.execute("select region, table_name, day, slot, fingerprint from clearer.contents").fetchall()
+            rows = connection.execute(
+                "select region, table_name, day, slot, fingerprint from clearer.contents"
+            ).fetchall()
     except (duckdb.Error, IndexError):
         return None  # damaged: it is rebuilt from silver
     return State(version, {(region, table, day, slot): f for region, table, day, slot, f in rows})
@@ -115,7 +118,7 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[list[ob
 
 
 def serving_copy(layout: Layout) -> Path | None:
-    """A local file with the layout's published warehouse, or None; that of a bucket is fetched when its etag changes."""
+    """A local file with the layout's published warehouse, or None; a bucket's is fetched when its etag changes."""
     place = layout.warehouse
     if is_local(place):
         path = local(place)

@@ -1,7 +1,7 @@
 """Pseudonyms: a person outside their region's root. HMAC-SHA256 under a key that the region alone holds.
 
-The key is made on first use in the region's own secrets folder, or comes from the environment (a secret store). It is never
-in the registry, in a log or in a statement's text: it travels as a prepared parameter.
+The key is made on first use in the region's own secrets folder, or comes from the environment (a secret store). It is
+never in the registry, in a log or in a statement's text: it travels as a prepared parameter.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import hmac
 import os
 import secrets
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from clearer_platform.regions import Layout
 from clearer_platform.storage import reported
 
 LENGTH = 32
-"""Hex digits of a pseudonym: 128 bits, so that no two people share one."""
+"""Hex digits of the HMAC that make a pseudonym: 128 bits, so that no two people share one; written as a UUID."""
 LEAST = 16
 """Bytes that a key must have at least."""
 BLOCK = 64
@@ -39,14 +40,15 @@ class Pseudonyms:
         key = given.encode() if given is not None else _stored(path)
         if len(key) < LEAST:
             raise StorageError(
-                f"{layout.name}: the pseudonym key in {name if given is not None else path} has fewer than {LEAST} bytes",
+                f"{layout.name}: the pseudonym key in {path if given is None else name} has fewer than {LEAST} bytes",
                 hint="restore the key from its backup: with another key every pseudonym changes",
             )
         return cls(key)
 
     def __call__(self, identifier: str) -> str:
         """The pseudonym of `identifier`."""
-        return hmac.new(self.key, identifier.encode(), hashlib.sha256).hexdigest()[:LENGTH]
+        digest = hmac.new(self.key, identifier.encode(), hashlib.sha256).hexdigest()
+        return str(uuid.UUID(digest[:LENGTH]))
 
     @property
     def key_id(self) -> str:
@@ -84,10 +86,8 @@ def _stored(path: Path) -> bytes:
                 file.write(secrets.token_hex(32).encode())
                 file.flush()
                 os.fsync(file.fileno())
-            try:
+            with suppress(FileExistsError):
                 os.link(beside, path)
-            except FileExistsError:
-                pass
         finally:
             beside.unlink()
         folder = os.open(path.parent, os.O_RDONLY)

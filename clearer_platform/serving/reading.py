@@ -60,9 +60,9 @@ def read(
 
 def find(platform: Platform, name: str, region: str | None) -> TableInfo:
     """The table called `name` of a region, or of the global warehouse where `region` is None. Raises UnknownName."""
+    delivered = platform.region(region).tables if region is not None else {}
     known = tables(platform)
     if region is not None:
-        delivered = platform.region(region).tables
         fitting = [t for t in known if t.layer == "gold" or (t.layer == "silver" and t.name in delivered)]
     else:
         fitting = [t for t in known if t.layer == "global"]

@@ -101,10 +101,10 @@ def count_records(delivery: Delivery, form: CsvFormat) -> int | None:
         rows = csv.reader(text, delimiter=form.delimiter, quotechar=form.quote, strict=True)
         csv.field_size_limit(sys.maxsize)
         try:
-            number = sum(1 for row in rows if any(row) or len(row) > 1)
+            number = sum(1 for row in rows if row)
         except (csv.Error, EOFError, zlib.error, OSError):
             return None
-    return number - 1 if form.header else number
+    return max(number - 1, 0) if form.header else number
 
 
 def _unpacked(raw: BinaryIO, name: str) -> BinaryIO:

@@ -19,7 +19,7 @@ MALFORMED, UNDECODABLE, REPEATED_KEY = "record.malformed", "record.undecodable",
 LOCATED = pa.schema(
     {"number": pa.int64(), "row": pa.int64(), "line": pa.int64(), "rule": pa.string(), "raw": pa.large_string()}
 )
-"""Number of the delivery in the batch, rowid in `judged`, line, rule where the engine did not find it, original text."""
+"""Number of the delivery in the batch, rowid in `judged`, line, rule if not in there, original text."""
 
 
 def collect_bad(con: duckdb.DuckDBPyConnection, judgement: Judgement, shares: Sequence[Share]) -> None:

@@ -75,7 +75,9 @@ def _decompressed(source: Path) -> Iterator[bytes]:
     read, lines = 0, 0
     try:
         with _opened(source, kind) as f:
-            while block := f.read(BLOCK):
+            # One read at a time, so that what stands before the damage is seen and counted.
+            take = getattr(f, "read1", f.read)
+            while block := take(BLOCK):
                 read, lines = read + len(block), lines + block.count(b"\n")
                 yield block
     except (EOFError, OSError, zlib.error) as e:

@@ -72,19 +72,20 @@ class Prepared:
 def prepare(delivery: Delivery, contract: Contract, source: TableSource, work: Path, limit: int) -> Prepared:
     """Decode a delivery, index its records, check its header. Raises Refusal where it cannot be judged."""
     fetched = work / f"{storage.PARTIAL}fetched-{delivery.id}{delivery.content.suffix}"
+    copy = work / f"{storage.PARTIAL}text-{delivery.id}"
     local = storage.fetch(delivery.content, fetched)
-    text = None
     try:
-        text = decode(local, source.csv.encoding, work / f"{storage.PARTIAL}text-{delivery.id}", limit)
+        text = decode(local, source.csv.encoding, copy, limit)
+        if text.path == fetched:
+            text = replace(text, path=fetched.rename(copy), is_copy=True)
         with mapped(text.path) as buffer:
             prepared = _indexed(delivery, text, buffer, contract, source)
             return _cut(prepared, buffer, source.csv.delimiter, work) if _must_cut(prepared) else prepared
     except Refusal:
-        (work / f"{storage.PARTIAL}text-{delivery.id}").unlink(missing_ok=True)
+        copy.unlink(missing_ok=True)
         raise
     finally:
-        if local == fetched and (text is None or text.is_copy):
-            fetched.unlink(missing_ok=True)
+        fetched.unlink(missing_ok=True)
 
 
 @contextmanager

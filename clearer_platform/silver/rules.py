@@ -64,6 +64,8 @@ def _rule(contract: Contract, table: ir.Table, check: Check, column: str | None)
         passes = " AND ".join(f"({_sql(e)})" for e in _expressions(check, table, column))
     except ContractError as e:
         raise ContractError(f"contract {contract.name}: {name} {e.message}", hint=e.hint) from e
+    except Exception as e:  # a check is the contract's own code and may raise anything
+        raise ContractError(f"contract {contract.name}: {name} cannot be compiled: {type(e).__name__}: {e}") from e
     message = f"breaks {check.error or check.name}" if column else f"breaks the rule {check.name}"
     return Rule(name, column, passes, bool(check.raise_warning), message)
 

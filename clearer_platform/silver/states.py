@@ -8,6 +8,7 @@ from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter
 from upath import UPath
@@ -88,7 +89,8 @@ def outcome_at(path: UPath | Path) -> Outcome | None:
                 return _outcome(path, status.st_size, status.st_mtime_ns, status.st_ino)
             with path.open("rb") as f:
                 return read_outcome(pq.read_metadata(f).metadata)
-        except FileNotFoundError:
+        except (FileNotFoundError, pa.ArrowInvalid):
+            # A file that cannot be read is as good as none: its slot is validated again.
             return None
 
 
@@ -97,7 +99,7 @@ def refusals_at(path: UPath | Path) -> tuple[Outcome, ...]:
     with reported("read", path):
         try:
             return tuple(REFUSALS.validate_json(path.read_bytes()))
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):
             return ()
 
 

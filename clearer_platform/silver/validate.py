@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import MAXYEAR, MINYEAR
 
 import duckdb
 
@@ -10,6 +11,7 @@ from clearer_platform.silver.prepare import ORDINARY_LINE, Prepared
 from clearer_platform.silver.query import FAR, Judgement
 
 JUDGED = "judged"
+POSSIBLE = set(range(MINYEAR, MAXYEAR + 1))
 PARALLEL_BYTES = 8_000_000
 """Above this size the engine reads a file in pieces, for which a quoted newline is not safe."""
 
@@ -32,45 +34,49 @@ class Years:
 
 
 def judge(
-    con: duckdb.DuckDBPyConnection, judgement: Judgement, batch: Sequence[Prepared], years: Years
+    con: duckdb.DuckDBPyConnection,
+    judgement: Judgement,
+    batch: Sequence[Prepared],
+    years: Years,
+    in_pieces: bool = True,
 ) -> Iterator[tuple[list[Share], list[tuple[Prepared, Refusal]]]]:
     """Fill the table `judged`, as often as it takes: yields the deliveries in it and those that cannot be read at all.
 
-    What cannot be read together is read one by one.
+    What cannot be read together is read one by one, from beginning to end.
     """
     try:
-        shares = _filled(con, judgement, batch, years)
+        shares = _filled(con, judgement, batch, years, _options(batch, in_pieces))
     except _Unreadable as e:
-        if len(batch) == 1:
+        if len(batch) == 1 and not in_pieces:
             yield [], [(batch[0], Refusal("unreadable", f"the engine cannot read it: {e}"))]
             return
     else:
         yield shares, []
         return
     for prepared in batch:
-        yield from judge(con, judgement, [prepared], years)
+        yield from judge(con, judgement, [prepared], years, in_pieces=False)
 
 
 class _Unreadable(Exception):
     """The engine raised, or did not find the records that the index has."""
 
 
-def _options(batch: Sequence[Prepared]) -> str:
+def _options(batch: Sequence[Prepared], in_pieces: bool) -> str:
     """What the reader must be told of long records, and of those that span lines in a file read in pieces."""
     longest, options = max(p.longest for p in batch), ""
     if longest > ORDINARY_LINE:
         options += f", max_line_size={longest + ORDINARY_LINE}, buffer_size={2 * longest + 4 * ORDINARY_LINE}"
-    if any(p.records.is_multiline and p.size > PARALLEL_BYTES for p in batch):
+    if not in_pieces or any(p.records.is_multiline and p.size > PARALLEL_BYTES for p in batch):
         options += ", parallel=false"
     return options
 
 
 def _filled(
-    con: duckdb.DuckDBPyConnection, judgement: Judgement, batch: Sequence[Prepared], years: Years
+    con: duckdb.DuckDBPyConnection, judgement: Judgement, batch: Sequence[Prepared], years: Years, options: str
 ) -> list[Share]:
-    readable, options = [p for p in batch if p.readable_count], _options(batch)
+    readable = [p for p in batch if p.readable_count]
     for year in {p.delivery.day.year for p in batch}:
-        years.known |= {year - 1, year, year + 1}
+        years.known |= {year - 1, year, year + 1} & POSSIBLE
     while True:
         if readable:
             _create(con, judgement.sql([p.readable for p in readable], years.known, options))
@@ -87,7 +93,7 @@ def _filled(
 def _create(con: duckdb.DuckDBPyConnection, query: str) -> None:
     try:
         con.execute(f"CREATE OR REPLACE TEMP TABLE {JUDGED} AS {query}")
-    except (duckdb.InvalidInputException, duckdb.ConversionException) as e:
+    except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.NotImplementedException) as e:
         # The engine's message quotes the record: only its first line, which names the place, is passed on.
         raise _Unreadable(str(e).splitlines()[0]) from e
 

@@ -3,7 +3,6 @@
 A landing file stays where it is; the manifests decide whether it is new, by its size and time and then by its bytes.
 """
 
-import hashlib
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from upath import UPath
 
 from clearer_platform.bronze import Delivery, Receipt, current, receive, slots
+from clearer_platform.bronze.slots import has_bytes
 from clearer_platform.errors import DeliveryError
 from clearer_platform.platform import Platform
 from clearer_platform.storage import files, is_local, reported
@@ -79,12 +79,12 @@ def pending(platform: Platform, region: str, table: str, days: Collection[date] 
 
 def changed(platform: Platform, region: str, table: str) -> list[Arrival]:
     """The pending files that would change something; one that was only moved or touched is no news."""
-    layout = platform.layout(region)
-    return [
-        arrival
-        for arrival in pending(platform, region, table)
-        if not _is_delivered(arrival, current(layout, table, arrival.day, arrival.slot))
-    ]
+    found = []
+    for arrival in pending(platform, region, table):
+        newest = current(platform.layout(region), table, arrival.day, arrival.slot)
+        if newest is None or not has_bytes(newest, arrival.path):
+            found.append(arrival)
+    return found
 
 
 def collect(platform: Platform, region: str, table: str, days: Collection[date] | None = None) -> list[Receipt]:
@@ -137,14 +137,6 @@ def _seen(deliveries: Iterable[Delivery]) -> dict[str, str | None]:
     """The version of each origin that was received last."""
     ordered = sorted(deliveries, key=lambda d: d.manifest.received_at)
     return {d.manifest.origin: d.manifest.origin_version for d in ordered}
-
-
-def _is_delivered(arrival: Arrival, delivery: Delivery | None) -> bool:
-    """Whether `delivery` has the bytes of the file."""
-    if delivery is None:
-        return False
-    with reported("read", arrival.path), arrival.path.open("rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest() == delivery.manifest.sha256
 
 
 def _version(path: UPath | Path) -> str:

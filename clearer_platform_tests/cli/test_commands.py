@@ -4,6 +4,10 @@ import csv
 import io
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -39,6 +43,27 @@ def test_materialize_again_has_nothing_to_do(own):
     runs = own.json("materialize", "--only", "failed", code=3)["runs"]
     assert [(run["region"], run["days"]) for run in runs] == [("us", ["2024-03-31"])]
     assert [failure["day"] for failure in runs[0]["failed"]] == ["2024-03-31"]
+
+
+def test_ctrl_c_in_a_run_is_130_and_the_next_run_goes_on(own):
+    from clearer_platform.serving.opening import open_platform
+
+    landed = own.home / "eu/landing/transactions/transactions-2024-04-01.csv"
+    landed.write_bytes(text([SALES, "T99,01.04.2024 10:00:00,b1,Köln,C1,1|00,1,Completed,P1,1|00"], "eu"))
+    validated = own.home / f"eu/silver/transactions/day=2024-04-01/{landed.name}.parquet"
+    command = [sys.executable, "-m", "clearer_platform.cli", "materialize", "-r", "eu", "--home", str(own.home)]
+    with open_platform(own.home).layout("eu").lock("gold"):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while not validated.exists():
+            assert process.poll() is None
+            time.sleep(0.1)
+        time.sleep(1)  # From here on it waits for the lock that we hold.
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output, errors.splitlines()[-1]) == (130, "", "interrupted")
+    assert grid(own)["eu", "transactions", "2024-04-01"] == "validated"
+    assert "eu: 1 day published" in own("materialize", "--only", "missing,changed").stdout
+    assert grid(own)["eu", "transactions", "2024-04-01"] == "published"
 
 
 def test_status_grid(cli):

@@ -74,7 +74,8 @@ def test_it_remembers_what_the_stock_one_remembers(
             graph = Graph(build_defs(platform), instance, platform)
             first = graph.run("region_days", *keys("south", day(0), day(2)))
             second = graph.run("region_days", *keys("south", day(0)))
-            found.append(remembered(graph, [first.run_id, second.run_id]))
+        with dg.DagsterInstance.from_config(str(tmp_path / name)) as reader:
+            found.append(remembered(Graph(graph.defs, reader, platform), [first.run_id, second.run_id]))
     stock, ours = found
     assert stock["status"] == ["MMM", "MFM", "MFM"]
     assert ours == stock

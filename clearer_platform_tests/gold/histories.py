@@ -1,11 +1,10 @@
-"""Random histories of deliveries of many synthetic regions, as the silver files they leave behind, and what they must mean.
+"""Random histories of deliveries of many synthetic regions, as silver files, and what they must come to.
 
 The expectation is computed in plain Python from the files' rows, row by row, with nothing of gold's SQL.
 """
 
 import random
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -20,6 +19,28 @@ FIRST = date(2024, 10, 24)
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Tokyo", "UTC", "America/St_Johns")
 TABLES = ("customers", "products", "transactions", "conversations")
 CENT = Decimal("0.01")
+
+# What a row of each table is made of: ids out of a few, so that keys collide; amounts; other values; its instant.
+IDS = {
+    "customers": {"customer_id": ("c", 5)},
+    "products": {"product_id": ("p", 3), "category_name": ("k", 2), "base_price": ("", 3)},
+    "transactions": {
+        "transaction_id": ("t", 9),
+        "branch_id": ("", 3),
+        "branch_name": ("B", 2),
+        "customer_id": ("c", 5),
+        "product_id": ("p", 3),
+    },
+    "conversations": {"conversation_id": ("v", 6), "from_id": ("f", 3), "customer_id": ("c", 5)},
+}
+MONEY = {"customers": (), "products": (), "transactions": ("total_amount", "price"), "conversations": ()}
+CHOICES: dict[str, dict[str, list[Any]]] = {
+    "customers": {"customer_name": ["N"], "area": ["North", "East"]},
+    "products": {"name": ["P"], "category_id": ["1"]},
+    "transactions": {"status_value": ["Pending", "Completed", "Failed"], "quantity": [None, 2, 3]},
+    "conversations": {"message_id": ["m"], "type": ["COMMENT"], "page_id": ["1"]},
+}
+INSTANTS = {"products": "created_at", "transactions": "ordered_at", "conversations": "inserted_at"}
 
 Slot = tuple[str, str, date, str]
 """Region, table, business day, name."""
@@ -50,7 +71,7 @@ class Histories:
         return tuple(self.platform.registry.regions)
 
     def step(self, deliveries: int) -> None:
-        """Let every region deliver, correct, withdraw, repeat or lose something `deliveries` times; rates change too."""
+        """Let every region deliver, correct, withdraw, repeat or lose something so often; rates change too."""
         for region in self.regions:
             for _ in range(deliveries):
                 self._deliver(region, self.random.choices(TABLES, (1, 1, 4, 2))[0])
@@ -90,26 +111,12 @@ class Histories:
         self.place(slot, file)
 
     def _row(self, table: str) -> dict[str, Any]:
-        some: Callable[[str, int], str] = lambda kind, n: f"{kind}{self.random.randrange(n)}"  # noqa: E731
-        money = f"{self.random.randrange(100_000) / 100:.2f}"
         instant = datetime(2024, 10, 24, tzinfo=UTC) + timedelta(minutes=30 * self.random.randrange(48 * 6))
-        made: dict[str, dict[str, Any]] = {
-            "customers": dict(customer_id=some("c", 5), customer_name="N", area=self.random.choice(["North", "East"])),
-            "products": dict(
-                product_id=some("p", 3), name="P", category_id="1", category_name=some("k", 2), base_price=some("", 3),
-                created_at=instant,
-            ),
-            "transactions": dict(
-                transaction_id=some("t", 9), ordered_at=instant, branch_id=some("", 3), branch_name=some("B", 2),
-                customer_id=some("c", 5), total_amount=money, status_value=self.random.choice(["Pending", "Completed", "Failed"]),
-                product_id=some("p", 3), price=f"{self.random.randrange(99_999) / 100:.2f}", quantity=self.random.choice([None, 2, 3]),
-            ),
-            "conversations": dict(
-                conversation_id=some("v", 6), from_id=some("f", 3), message_id="m", type="COMMENT", inserted_at=instant,
-                page_id="1", customer_id=some("c", 5),
-            ),
-        }  # fmt: skip
-        return {**made[table], "is_deleted": self.random.random() < 0.12}
+        row = {name: f"{kind}{self.random.randrange(number)}" for name, (kind, number) in IDS[table].items()}
+        row |= {name: f"{self.random.randrange(100_000) / 100:.2f}" for name in MONEY[table]}
+        row |= {name: self.random.choice(values) for name, values in CHOICES[table].items()}
+        row |= {INSTANTS[table]: instant} if table in INSTANTS else {}
+        return {**row, "is_deleted": self.random.random() < 0.12}
 
     def _rate(self, region: str) -> None:
         currency = self.platform.region(region).currency

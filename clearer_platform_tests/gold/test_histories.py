@@ -18,7 +18,7 @@ from clearer_platform_tests.gold.histories import (
 
 REGIONS = int(os.environ.get("CLEARER_TEST_HISTORIES", "100"))
 SEED = int(os.environ.get("CLEARER_TEST_SEED", "20241027"))
-STEPS = 4
+STEPS = 3
 SAME_EVERYWHERE = ("gold", "intermediate")
 UNLIKE = {"restated_days"}
 """What says how a build went, and so differs between an incremental one and a rebuild."""
@@ -61,10 +61,7 @@ def check_against_plain_python(histories: Histories, target: Path) -> None:
     """Compare what gold says with what the rows mean."""
     with warehouse.connect(target) as connection:
         daily = connection.execute(
-            "select region, branch, day, transactions, completed_transactions, pending_transactions, failed_transactions,"
-            " customers, products, units, conversing_customers, revenue, gross_amount, pending_amount, failed_amount,"
-            " reporting_revenue, reporting_gross_amount, reporting_pending_amount, reporting_failed_amount, fx_is_carried"
-            " from gold.branch_performance_daily"
+            "select * exclude (currency, reporting_currency) from gold.branch_performance_daily"
         ).fetchall()
         sales = connection.execute(
             "select region, transaction_id, branch_name, created_date, status_value, total_value, total_value_original,"
@@ -84,7 +81,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Histories, Path, S
     followed, rebuilt = folder / "followed.duckdb", folder / "rebuilt.duckdb"
     found = []
     for step in range(STEPS):
-        histories.step(6 if step == 0 else 2)
+        histories.step(12 if step == 0 else 3)
         bring_up(histories, followed)
         bring_up(histories, rebuilt, full_refresh=True)
         found.append(differences(followed, rebuilt))
@@ -99,7 +96,7 @@ def test_incremental_equals_rebuild_after_every_step(played: tuple[Histories, Pa
 def test_figures_equal_plain_python(played: tuple[Histories, Path, Sequence[dict[str, int]]]) -> None:
     """The same figures from the same rows without SQL."""
     histories, followed, _ = played
-    assert len(expected_branch_performance_daily(histories)) > 5 * REGIONS
+    assert len(expected_branch_performance_daily(histories)) > 3 * REGIONS
     assert len(expected_conversation_sales(histories)) > REGIONS
     check_against_plain_python(histories, followed)
 
@@ -112,8 +109,8 @@ def test_order_of_processing_does_not_matter(played: tuple[Histories, Path, Sequ
     for slot, _ in slots:
         histories.place(slot, None)
     shuffled = followed.with_name("shuffled.duckdb")
-    third = len(slots) // 3
-    for part in (slots[:third], slots[third : 2 * third], slots[2 * third :]):
+    half = len(slots) // 2
+    for part in (slots[:half], slots[half:]):
         for slot, file in part:
             histories.place(slot, file)
         bring_up(histories, shuffled)

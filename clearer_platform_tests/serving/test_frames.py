@@ -43,7 +43,7 @@ def test_pandas_loses_no_digit():
 def test_a_zone_changes_how_instants_are_shown_and_not_which_they_are():
     shown = in_zone(TABLE, "Europe/Berlin")
     assert shown.schema.field("at").type.tz == "Europe/Berlin"
-    assert shown["at"][0].as_py() == TABLE["at"][0].as_py()
+    assert shown["at"].cast("int64") == TABLE["at"].cast("int64")
     assert f"{shown['at'][0].as_py()}" == "2024-10-27 02:30:00+02:00"
     assert shown["day"] == TABLE["day"]
 

@@ -23,7 +23,7 @@ def delivered(platform, data: bytes, name: str = "a-2024-04-01.csv"):
 @pytest.mark.parametrize(
     ("data", "form", "count"),
     [
-        (b"", {}, None),
+        (b"", {}, 0),
         (b"a,b\n", {}, 0),
         (b"a,b\n1,2\n\n3,4", {}, 2),
         (b'a,b\n1,"x\ny"\n3,4\n', {}, 2),

@@ -1,7 +1,6 @@
 select
     sale._region as region,
     sale.transaction_id,
-    sale._key as transaction_key,
     {{ local_day('transactions', 'sale') }} as day,
     sale.ordered_at,
     sale.branch_name as branch,

@@ -1,0 +1,228 @@
+"""Building one region: what is served, when it changes, and what happens when a build fails or is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from clearer_platform import gold
+from clearer_platform.gold import warehouse
+from clearer_platform.platform import Platform
+from clearer_platform.storage import local
+from clearer_platform_tests.gold.conftest import DAY, NAMES, sale
+from clearer_platform_tests.gold.silver_files import open_platform, put, silver_path
+
+PARENT = Path(__file__).parents[2]
+MENDED = [sale(1, total_amount="12.00"), sale(2, customer_id="customer-2", status_value="Failed")]
+
+
+def served(platform: Platform, query: str, region: str | None = "eu") -> list[tuple[object, ...]]:
+    """What the published warehouse answers."""
+    with gold.connect(platform, region) as connection:
+        return connection.execute(query).fetchall()
+
+
+def revenue(platform: Platform) -> list[str]:
+    return [f"{amount}" for (amount,) in served(platform, "select revenue from gold.branch_performance")]
+
+
+def test_figures_in_the_reporting_currency_say_that_a_rate_was_carried(built: Platform) -> None:
+    row = served(
+        built, "select revenue, currency, reporting_revenue, reporting_currency, fx_is_carried, day, conversing_customers"
+        " from gold.branch_performance_daily", "us",
+    )  # fmt: skip
+    assert [[str(value) for value in r] for r in row] == [
+        ["10.00", "USD", "9.0000000000", "EUR", "True", "2024-10-27", "1"]
+    ]
+
+
+def test_days_follow_the_zone_that_is_asked_for(built: Platform) -> None:
+    """12:00 UTC is the 28th in Kiritimati (UTC+14); the conversation of 22:30 is the 28th in Berlin, the 27th in UTC."""
+    days = "select day, conversing_customers from gold.branch_performance_daily_in('{}')"
+    assert served(built, days.format("Pacific/Kiritimati")) == [(date(2024, 10, 28), 1)]
+    assert served(built, days.format("UTC")) == [(date(2024, 10, 27), 1)]
+    everything = "select * from gold.branch_performance_daily"
+    assert served(built, everything) == served(built, f"{everything}_in('Europe/Berlin')")
+
+
+def test_nothing_new_is_nothing_done_at_once(own: Platform) -> None:
+    gold.build(own, "eu")
+    before = local(own.layout("eu").warehouse).stat()
+    started = time.perf_counter()
+    done = gold.build(own, "eu")
+    assert (done.changed, done.published, done.restated) == (False, False, ())
+    assert time.perf_counter() - started < 1  # 0.05 s on an idle machine
+    assert local(own.layout("eu").warehouse).stat() == before
+
+
+def test_only_touched_days_are_restated(own: Platform) -> None:
+    late = DAY - timedelta(3)
+    put(own, "eu", "transactions", DAY + timedelta(1), [sale(9, ordered_at=sale(1)["ordered_at"] - timedelta(3))])
+    assert gold.build(own, "eu").restated == (late,)
+    moved = sale(9, ordered_at=sale(1)["ordered_at"] - timedelta(5))
+    put(own, "eu", "transactions", DAY + timedelta(2), [moved])
+    assert gold.build(own, "eu").restated == (DAY - timedelta(5), late)
+    assert served(own, "select count(*) from gold.fct_transactions") == [(3,)]
+
+
+def test_a_withdrawn_tombstone_brings_its_key_back(own: Platform) -> None:
+    put(own, "eu", "transactions", DAY + timedelta(1), [{"transaction_id": "t1", "is_deleted": True}])
+    gold.build(own, "eu")
+    assert revenue(own) == ["0.00"]
+    put(own, "eu", "transactions", DAY + timedelta(1), [])
+    gold.build(own, "eu")
+    assert revenue(own) == ["10.00"]
+
+
+def test_no_identifier_and_no_direct_personal_data_in_marts(own: Platform) -> None:
+    """Names stand in no table at all; identifiers only in that of pseudonyms. A withdrawn person's goes with them."""
+    path = local(own.layout("eu").warehouse)
+    with warehouse.connect(path) as connection:
+        tables = connection.execute("select schema_name, table_name from duckdb_tables()").fetchall()
+        assert len(tables) > 20
+        for schema, table in tables:
+            text = str(connection.execute(f"select * from {schema}.{table}").fetchall())
+            assert not [name for name in NAMES if name in text], table
+            assert "customer-1" not in text or (schema, table) == ("clearer", "pseudonyms")
+    put(own, "eu", "transactions", DAY, [sale(1)])
+    put(own, "eu", "customers", DAY, [])
+    gold.build(own, "eu")
+    assert served(own, "select identifier from clearer.pseudonyms order by 1") == [("customer-1",), ("f1",)]
+
+
+def with_test(platform: Platform, tmp_path: Path, name: str, sql: str) -> Platform:
+    """The same platform with one more dbt test or model."""
+    import shutil
+
+    project = tmp_path / "dbt"
+    shutil.copytree(platform.settings.dbt_project, project, ignore=shutil.ignore_patterns("target", "logs"))
+    (project / name).parent.mkdir(parents=True, exist_ok=True)
+    (project / name).write_text(sql)
+    return open_platform(platform.settings.home, dbt_project=project)
+
+
+def test_a_failing_test_leaves_what_is_served_as_it_was(own: Platform, tmp_path: Path) -> None:
+    strict = with_test(own, tmp_path, "tests/never_above_11.sql", "from {{ ref('branch_performance') }} where revenue > 11")
+    put(own, "eu", "transactions", DAY, MENDED)
+    before = local(own.layout("eu").warehouse).read_bytes()
+    with pytest.raises(gold.GoldFailed) as raised:
+        gold.build(strict, "eu")
+    assert "test never_above_11 of branch_performance failed (1 rows)" in raised.value.message
+    assert "run `clearer materialize` again" in (raised.value.hint or "")
+    assert [test.name for test in raised.value.tests if not test.passed and test.severity == "error"] == ["never_above_11"]
+    assert local(own.layout("eu").warehouse).read_bytes() == before
+    assert not list((own.layout("eu").work / "gold").glob("build-*"))
+    gold.build(own, "eu")
+    assert revenue(own) == ["12.00"]
+
+
+def test_failing_sql_names_the_model_and_no_value(own: Platform, tmp_path: Path) -> None:
+    broken = with_test(
+        own, tmp_path, "models/marts/ecommerce/counts.sql",
+        "{{ config(contract={'enforced': false}) }}"
+        " select cast(customer_id as integer) as n from {{ current_versions('customers') }}",
+    )  # fmt: skip
+    with pytest.raises(gold.GoldFailed) as raised:
+        gold.build(broken, "eu")
+    assert "model counts could not be built (Conversion Error" in raised.value.message
+    assert "customer-" not in str(raised.value)
+    assert revenue(own) == ["10.00"]
+
+
+def test_a_dbt_project_that_cannot_be_read_says_so(own: Platform, tmp_path: Path) -> None:
+    with pytest.raises(gold.GoldFailed.__mro__[1], match="no_such_model"):
+        gold.build(with_test(own, tmp_path, "models/marts/x.sql", "from {{ ref('no_such_model') }}"), "eu")
+
+
+def test_a_damaged_serving_copy_is_rebuilt(own: Platform) -> None:
+    path = local(own.layout("eu").warehouse)
+    path.write_bytes(b"not a database")
+    assert gold.build(own, "eu").published
+    assert revenue(own) == ["10.00"]
+
+
+def test_readers_see_the_old_or_the_new_state(own: Platform) -> None:
+    seen: set[tuple[str, ...]] = set()
+    stop = threading.Event()
+    errors: list[BaseException] = []
+
+    def read() -> None:
+        while not stop.is_set():
+            try:
+                seen.add(tuple(revenue(own)))
+            except BaseException as e:
+                errors.append(e)
+
+    open_all_along = gold.connect(own, "eu")
+    reader = threading.Thread(target=read)
+    reader.start()
+    put(own, "eu", "transactions", DAY, MENDED)
+    gold.build(own, "eu")
+    time.sleep(0.2)
+    stop.set()
+    reader.join()
+    assert not errors
+    assert seen == {("10.00",), ("12.00",)}
+    assert str(open_all_along.execute("select revenue from gold.branch_performance").fetchall()[0][0]) == "10.00"
+    assert revenue(own) == ["12.00"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from clearer_platform import gold
+from clearer_platform.gold import attempt, region
+from clearer_platform_tests.gold.silver_files import open_platform
+def kill(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
+point, home = sys.argv[1:]
+if point == "before dbt": attempt.invoke = kill
+if point == "after dbt": attempt.judged = kill
+if point == "before publication": region.publish_file = kill
+if point == "while publishing": os.replace = kill
+if point == "after publication":
+    publish = region.publish_file
+    region.publish_file = lambda *a: (publish(*a), kill())
+gold.build(open_platform(Path(home)), "eu")
+"""
+
+
+@pytest.mark.parametrize("point", ["before dbt", "after dbt", "while publishing", "after publication"])
+def test_a_killed_build_is_made_up_for(own: Platform, point: str) -> None:
+    """After kill -9 the served state is the old or the new one, and the next build equals a clean one and tidies up."""
+    put(own, "eu", "transactions", DAY, MENDED)
+    home = own.settings.home
+    died = subprocess.run([sys.executable, "-c", KILLED, point, str(home)], cwd=PARENT, env=os.environ, check=False)
+    assert died.returncode == -signal.SIGKILL
+    assert revenue(own) == (["12.00"] if point == "after publication" else ["10.00"])
+    assert gold.build(own, "eu").changed == (point != "after publication")
+    assert revenue(own) == ["12.00"]
+    left = [p for p in own.layout("eu").work.rglob("*") if "build-" in p.name] + list(home.glob("eu/.partial-*"))
+    assert left == []
+
+
+def test_a_file_that_goes_while_it_is_listed_is_no_error(own: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    from clearer_platform.gold import inputs
+
+    put(own, "eu", "transactions", DAY + timedelta(1), [sale(7)])
+    link: Callable[[Path, Path], None] = inputs._link
+
+    def link_late(source: Path, place: Path) -> None:
+        silver_path(own, "eu", "transactions", DAY + timedelta(1), "a.csv").unlink(missing_ok=True)
+        link(source, place)
+
+    monkeypatch.setattr(inputs, "_link", link_late)
+    gold.build(own, "eu")
+    assert ("transactions", DAY + timedelta(1), "a.csv") not in gold.contained(own, "eu")
+    assert ("transactions", DAY, "a.csv") in gold.contained(own, "eu")
+
+
+def test_without_gold_there_is_a_hint(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="run `clearer materialize` first"):
+        gold.connect(open_platform(tmp_path), "eu")
