@@ -47,7 +47,7 @@ start = 2024-03-01
 
 @pytest.fixture(scope="session")
 def prepared_dbt(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where homes keep prepared dbt projects: one folder for all tests (and test processes), so that each is parsed once."""
+    """Where homes keep prepared dbt projects: one folder for all tests and processes, so that each is parsed once."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prepared_dbt"
     folder.mkdir(exist_ok=True)

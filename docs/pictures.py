@@ -4,6 +4,7 @@ Terminal pictures are what the commands print; the UI's are screenshots of `clea
 (Debian's, or one that `playwright install chromium` brought).
 """
 
+import io
 import os
 import shutil
 import socket
@@ -39,7 +40,7 @@ def terminal(name: str, arguments: list[str]) -> None:
     environment = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
     command = [sys.executable, "-m", "clearer_platform.cli", *arguments]
     printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-    console = Console(record=True, width=WIDTH, file=Path(os.devnull).open("w"))
+    console = Console(record=True, width=WIDTH, file=io.StringIO())
     console.print(Text(f"$ clearer {' '.join(arguments)}", style="bold"))
     console.print(Text.from_ansi(printed))
     console.save_svg(str(PICTURES / f"{name}.svg"), title="clearer")

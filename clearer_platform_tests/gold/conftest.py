@@ -35,7 +35,13 @@ def sale(number: int, **other: object) -> dict[str, object]:
 def deliver_all(platform: Platform, region: str) -> None:
     """One business day of every table of `region`."""
     people = [
-        {"customer_id": f"customer-{n}", "customer_name": name, "gender": "x", "birth_date": date(1987, 5, 4), "area": "North"}
+        {
+            "customer_id": f"customer-{n}",
+            "customer_name": name,
+            "gender": "x",
+            "birth_date": date(1987, 5, 4),
+            "area": "North",
+        }
         for n, name in enumerate(NAMES, 1)
     ]
     put(platform, region, "customers", DAY, people)

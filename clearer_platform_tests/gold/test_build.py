@@ -109,14 +109,18 @@ def with_test(platform: Platform, tmp_path: Path, name: str, sql: str) -> Platfo
 
 
 def test_a_failing_test_leaves_what_is_served_as_it_was(own: Platform, tmp_path: Path) -> None:
-    strict = with_test(own, tmp_path, "tests/never_above_11.sql", "from {{ ref('branch_performance') }} where revenue > 11")
+    strict = with_test(
+        own, tmp_path, "tests/never_above_11.sql", "from {{ ref('branch_performance') }} where revenue > 11"
+    )
     put(own, "eu", "transactions", DAY, MENDED)
     before = local(own.layout("eu").warehouse).read_bytes()
     with pytest.raises(gold.GoldFailed) as raised:
         gold.build(strict, "eu")
     assert "test never_above_11 of branch_performance failed (1 rows)" in raised.value.message
     assert "run `clearer materialize` again" in (raised.value.hint or "")
-    assert [test.name for test in raised.value.tests if not test.passed and test.severity == "error"] == ["never_above_11"]
+    assert [test.name for test in raised.value.tests if not test.passed and test.severity == "error"] == [
+        "never_above_11"
+    ]
     assert local(own.layout("eu").warehouse).read_bytes() == before
     assert not list((own.layout("eu").work / "gold").glob("build-*"))
     gold.build(own, "eu")

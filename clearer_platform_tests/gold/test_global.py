@@ -20,7 +20,9 @@ from clearer_platform_tests.gold.test_build import served, with_test
 
 def test_branches_of_all_regions_are_compared_in_the_reporting_currency(built: Platform) -> None:
     rows = served(
-        built, 'select region, revenue, reporting_revenue, revenue_rank from "global".branch_performance order by 1', None
+        built,
+        'select region, revenue, reporting_revenue, revenue_rank from "global".branch_performance order by 1',
+        None,
     )
     assert rows == [("eu", Decimal(10), Decimal(10), 1), ("us", Decimal(10), Decimal(9), 2)]
 
@@ -31,7 +33,7 @@ def test_only_what_a_region_lets_leave_is_there(built: Platform) -> None:
     assert served(built, "select distinct region from gold.dim_customers", None) == [("eu",)]
     assert served(built, "select distinct region from gold.branch_performance order by 1", None) == [("eu",), ("us",)]
     key = Pseudonyms.of(built.layout("eu"))
-    assert (key("customer-1"),) in served(built, "select customer_key::varchar from \"global\".customers", None)
+    assert (key("customer-1"),) in served(built, 'select customer_key::varchar from "global".customers', None)
     content = local(built.global_layout.warehouse).read_bytes()
     assert b"customer-1" not in content
     assert b"fct_transactions" not in content
@@ -40,7 +42,7 @@ def test_only_what_a_region_lets_leave_is_there(built: Platform) -> None:
 def test_permission_that_is_withdrawn_takes_the_rows_away(own: Platform) -> None:
     stricter = open_platform(own.settings.home, REGIONS.replace('"pseudonyms"', '"aggregates"'))
     assert gold.build_global(stricter).changed
-    assert served(stricter, "select count(*) from \"global\".customers", None) == [(0,)]
+    assert served(stricter, 'select count(*) from "global".customers', None) == [(0,)]
     assert not gold.build_global(stricter).changed
 
 
@@ -57,7 +59,7 @@ def test_only_changed_regions_are_read(own: Platform) -> None:
 def test_a_region_that_is_gone_from_the_registry_is_gone_from_global(own: Platform) -> None:
     without = open_platform(own.settings.home, REGIONS[: REGIONS.index("[regions.us]")])
     gold.build_global(without)
-    assert served(without, "select distinct region from \"global\".branch_performance", None) == [("eu",)]
+    assert served(without, 'select distinct region from "global".branch_performance', None) == [("eu",)]
 
 
 def test_a_global_model_may_not_read_what_never_leaves(own: Platform, tmp_path: Path) -> None:

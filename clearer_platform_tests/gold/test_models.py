@@ -39,7 +39,9 @@ def test_documented_columns_are_the_columns_there_are(built: Platform) -> None:
                     continue
                 arguments = "('UTC')" if model.materialized == "table_function" else ""
                 found = connection.execute(f'describe from "{layer}".{model.alias}{arguments}').fetchall()
-                documented = [(name, re.sub("timestamptz", "timestamp with time zone", t)) for name, t, _ in model.columns]
+                documented = [
+                    (name, re.sub("timestamptz", "timestamp with time zone", t)) for name, t, _ in model.columns
+                ]
                 assert [(name, dtype.lower()) for name, dtype, *_ in found] == documented, model.name
                 assert model.description and all(text for _, _, text in model.columns), model.name
 

@@ -1,4 +1,4 @@
-"""Law 3, from bytes to marts: gold is a function of the deliveries, not of when, in which order or how often anything ran.
+"""Law 3, from bytes to marts: gold is a function of the deliveries, not of when or how often anything ran.
 
 Random histories (late, corrected, withdrawn, repeated, deleted and broken deliveries) are lived through with validation
 and builds at random moments, and compared with a rebuild from bronze. Many histories are many regions of one build.
@@ -21,7 +21,7 @@ from clearer_platform.platform import Platform
 from clearer_platform_tests.conftest import open_home
 from clearer_platform_tests.laws.test_kill import marts
 
-REGIONS = [f"r{i:02}" for i in range(24)]
+REGIONS = [f"r{i:02}" for i in range(16)]
 DAYS = [date(2024, 3, 29) + timedelta(days=i) for i in range(4)]
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Tokyo")
 TABLES = ("transactions", "customers", "conversations")
@@ -60,7 +60,7 @@ def registry() -> str:
 
 
 def row(table: str, dice: random.Random, day: date) -> str:
-    """A row whose keys repeat often, and which now and then breaks a rule, deletes its key or belongs to another day."""
+    """A row whose keys repeat often; now and then it breaks a rule, deletes its key or belongs to another day."""
     happened = datetime.combine(day, datetime.min.time()) + timedelta(days=dice.choice((0, 0, 0, -1, -2)))
     instant = f"{happened + timedelta(minutes=dice.randrange(1440))}"
     customer, deleted = f"c{dice.randrange(6)}", dice.choice(("", "", "", "false", "true"))
@@ -69,7 +69,9 @@ def row(table: str, dice: random.Random, day: date) -> str:
     if table == "transactions":
         branch, quantity = dice.choice(("North", "South")), dice.choice(("", "1", "3"))
         key = f"t{dice.randrange(12)}"
-        return f"{key},{instant},1,{branch},{customer},{amount},1,{status},p{dice.randrange(3)},1.00,{quantity},{deleted}"
+        return (
+            f"{key},{instant},1,{branch},{customer},{amount},1,{status},p{dice.randrange(3)},1.00,{quantity},{deleted}"
+        )
     if table == "customers":
         return f"{customer},Name,F,1980-01-0{dice.randrange(1, 9)},{dice.choice(('North', 'East'))},a@b.c,{deleted}"
     if table == "conversations":
@@ -127,7 +129,7 @@ def pairs(platform: Platform) -> list[tuple[str, str]]:
 
 def moments(dice: random.Random, sent: list[Sent]) -> Iterator[list[Sent]]:
     """The history in a few parts of random length."""
-    cuts = sorted(dice.sample(range(1, len(sent)), 3))
+    cuts = sorted(dice.sample(range(1, len(sent)), 2))
     for start, end in zip([0, *cuts], [*cuts, len(sent)], strict=True):
         yield sent[start:end]
 
@@ -150,7 +152,9 @@ def test_gold_is_a_function_of_the_deliveries(tmp_path_factory, prepared_dbt, se
 
     rebuilt = open_home(tmp_path_factory.mktemp("rebuilt"), registry(), prepared_dbt)
     for region in REGIONS:
-        shutil.copytree(lived.layout(region).root / "bronze", rebuilt.layout(region).root / "bronze", dirs_exist_ok=True)
+        shutil.copytree(
+            lived.layout(region).root / "bronze", rebuilt.layout(region).root / "bronze", dirs_exist_ok=True
+        )
         secrets = lived.layout(region).secrets
         if secrets.exists():
             shutil.copytree(secrets, rebuilt.layout(region).secrets)

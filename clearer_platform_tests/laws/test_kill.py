@@ -1,7 +1,7 @@
 """Law 2 under kill -9: whatever is killed, wherever, a re-run gives the state of a run that nobody killed.
 
-Every change of the file system that the platform makes (replace, rename, link, unlink, mkdir) is a commit point; a child
-process is killed before and after each. DuckDB's own writes are covered by kills at random moments of a build.
+Every change of the file system that the platform makes (replace, rename, link, unlink, mkdir) is a commit point; a
+child process is killed before and after each. DuckDB's own writes are covered by kills at random moments of a build.
 """
 
 import itertools
@@ -61,7 +61,7 @@ def gold_run(platform: Platform) -> None:
 
 
 def in_child(work: Callable[[], None], kill_at: int | None = None, kill_after: float | None = None) -> int:
-    """Run `work` in a child, killed at its `kill_at`-th commit point or after some seconds; how it ended, as wait has it."""
+    """Run `work` in a child, killed at its `kill_at`-th commit point or after some seconds; its wait status."""
     child = os.fork()
     if child == 0:
         try:
@@ -99,7 +99,10 @@ def arm(kill_at: int) -> None:
 def bronze_and_silver(platform: Platform) -> list[object]:
     layout = platform.layout("eu")
     deliveries = [
-        (d.id, d.content.read_bytes()) for t in platform.region("eu").tables for s in slots(layout, t) for d in s.deliveries
+        (d.id, d.content.read_bytes())
+        for t in platform.region("eu").tables
+        for s in slots(layout, t)
+        for d in s.deliveries
     ]
     silver = [
         (str(p.relative_to(layout.root)), pq.read_table(p).to_pylist())
@@ -133,7 +136,7 @@ def restored(platform: Platform, copy: Path) -> None:
 def leftovers(platform: Platform) -> list[Path]:
     home = platform.settings.home
     spool = [p for p in home.rglob("spool/*") if p.is_file()]
-    return [p for p in home.rglob(f"{PARTIAL}*")] + spool
+    return [*home.rglob(f"{PARTIAL}*"), *spool]
 
 
 def ends_like_a_clean_run(

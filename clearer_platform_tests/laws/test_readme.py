@@ -72,7 +72,9 @@ def test_a_new_table_is_a_contract_and_a_dbt_model(with_loyalty):
     ]
     deliver(with_loyalty, "us", "loyalty_points", "member_id,tier,points\nm1,gold,30\n", date(2024, 4, 1))
     run(with_loyalty, "us")
-    assert query(with_loyalty, "us", "select tier, members, points from gold.loyalty_by_tier order by 1").to_pylist() == [
+    assert query(
+        with_loyalty, "us", "select tier, members, points from gold.loyalty_by_tier order by 1"
+    ).to_pylist() == [
         {"tier": "basic", "members": 1, "points": 1},
         {"tier": "gold", "members": 3, "points": 100},
     ]

@@ -31,9 +31,18 @@ start = 2024-01-01
 [regions.vn.tables.customers]
 columns = { birth_date = "birthDate", area = "Region" }
 [regions.vn.tables.products]
-columns = { category_id = "categoryId", category_name = "categoryName", base_price = "basePrice", created_at = "createdDate" }
+[regions.vn.tables.products.columns]
+category_id = "categoryId"
+category_name = "categoryName"
+base_price = "basePrice"
+created_at = "createdDate"
 [regions.vn.tables.transactions]
-columns = { ordered_at = "orderDate", branch_id = "branchId", branch_name = "branchName", total_amount = "totalAmount", status_value = "statusValue" }
+[regions.vn.tables.transactions.columns]
+ordered_at = "orderDate"
+branch_id = "branchId"
+branch_name = "branchName"
+total_amount = "totalAmount"
+status_value = "statusValue"
 [regions.vn.tables.conversations]
 """
 DAY = date(2024, 1, 2)

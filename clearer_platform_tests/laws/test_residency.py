@@ -69,7 +69,9 @@ def plant(platform: Platform) -> list[str]:
         rows += [planted.row(contract, names, {**good, **BAD[table]}) for _ in range(2)]
         rows.append(f"{planted.value()};too few fields")
         deliver(platform, "eu", table, "\n".join([";".join(names), *rows]) + "\n", slot=f"{table}-{DAY}.csv")
-    deliver(platform, "eu", "customers", f"{planted.value()};not;a;header\n{planted.value()};1;2;3\n", slot="broken.csv")
+    deliver(
+        platform, "eu", "customers", f"{planted.value()};not;a;header\n{planted.value()};1;2;3\n", slot="broken.csv"
+    )
     return planted.values
 
 
