@@ -27,7 +27,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     """0 if the results are equal, whatever the times; 1 otherwise."""
-    asked, console = arguments(), Console()
+    asked, console = arguments(), Console(width=None if sys.stdout.isatty() else 130)
     runs: list[runner.Run] = []
     for number in range(asked.rounds):
         for name in asked.only.split(","):

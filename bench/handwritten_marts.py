@@ -125,7 +125,8 @@ MARTS = {
                 transactions / sum(transactions) OVER () AS transaction_share FROM branch_performance)""",
     "conversation_sales": """
         SELECT region, transaction_id, customer_key, product_id, branch AS branch_name, day AS created_date,
-            status_value, total_amount, price, round(total_amount::DECIMAL(28, 2) * price, 2)::DECIMAL(38, 2) AS total_value,
+            status_value, total_amount, price,
+            round(total_amount::DECIMAL(28, 2) * price, 2)::DECIMAL(38, 2) AS total_value,
             (total_amount::DOUBLE * price::DOUBLE)::VARCHAR::DECIMAL(18, 2) AS total_value_original, currency,
             conversations
         FROM fct_transactions

@@ -18,8 +18,8 @@ from bench.figures import text
 
 CURRENCY = "EUR"
 STATES = {"completed": "Completed", "pending": "Pending", "failed": "Failed"}
-SALES = ["transaction_id", "ordered_at", "branch_name", "branch_id", "customer_id", "product_id", "status_value", "status",
-         "quantity", "price", "total_amount"]  # fmt: skip
+SALES = ["transaction_id", "ordered_at", "branch_name", "branch_id", "customer_id", "product_id", "status_value",
+         "status", "quantity", "price", "total_amount"]  # fmt: skip
 TALKS = ["conversation_id", "inserted_at", "customer_id", "from_id", "message_id", "type", "page_id", "has_phone",
          "is_hidden", "is_removed", "like_count"]  # fmt: skip
 SOLD = ["transaction_id", "customer_id", "product_id", "branch", "day", "status_value", "total_amount", "price",

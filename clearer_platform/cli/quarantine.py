@@ -153,15 +153,22 @@ def print_groups(found: "Sequence[Group]", most: int = 60) -> None:
 
 
 def print_by_rule(platform: "Platform", found: "Sequence[Group]") -> None:
-    """Print how often each rule was broken in each region's tables, and what it means."""
+    """Print why records and files were rejected, and how many in which regions; the same reason stands once a table."""
     from clearer_platform.serving.quarantine import explained
 
-    rows = []
+    reasons: dict[tuple[str, str], dict[str, int]] = {}
     for each in explained(platform, found):
         same = [g for g in found if (g.region, g.table, g.rule) == (each.region, each.table, each.rule)]
-        meaning = same[0].message if each.rule.startswith("delivery.") else each.meaning
-        rows.append((each.region, each.table, sum(g.count for g in same), each.rule, meaning))
-    print_table(None, ["region", "table", "records", "rule", "meaning"], rows, right=["records"])
+        if not _is_counted(same[0]) and not same[0].is_whole_file:
+            continue  # A file that was published with a remark.
+        why = each.meaning if _is_counted(same[0]) else f"{same[0].rule.removeprefix('delivery.')}: {same[0].message}"
+        counts = reasons.setdefault((each.table, why), {})
+        counts[each.region] = counts.get(each.region, 0) + sum(g.count for g in same)
+    rows = [
+        (table, ", ".join(f"{region} {count:,}" for region, count in counts.items()), why)
+        for (table, why), counts in sorted(reasons.items())
+    ]
+    print_table(None, ["table", "region and number", "why"], rows)
 
 
 def _print_explained(found: "Sequence[Group]", words: "Sequence[Explanation]") -> None:

@@ -1,7 +1,6 @@
 """What gold is built from: the published silver files of a region, and a snapshot of them that stays put."""
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Iterable
@@ -10,13 +9,17 @@ from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
+import pyarrow
 import pyarrow.parquet
 from upath import UPath
 
+from clearer_platform.errors import BuildError
 from clearer_platform.platform import Platform
 from clearer_platform.regions import Layout
 from clearer_platform.regions.layout import quoted
-from clearer_platform.storage import files, is_local, local, reported
+from clearer_platform.silver.outcome import Outcome
+from clearer_platform.silver.write import read_outcome
+from clearer_platform.storage import files, is_local, local
 
 Contents = dict[tuple[str, str, date, str], str]
 """(region, table, day, slot) -> fingerprint."""
@@ -85,16 +88,24 @@ def _of_table(layout: Layout, table: str) -> list[SilverFile]:
 
 
 def _read(path: UPath | Path, table: str) -> SilverFile:
-    region, day, slot, fingerprint = _stated(path, _version(path))
-    return SilverFile(region, table, date.fromisoformat(day), slot, fingerprint, path)
+    outcome = _outcome(path, _version(path))
+    return SilverFile(outcome.region, table, outcome.day, outcome.slot, outcome.fingerprint, path)
 
 
 @lru_cache(maxsize=200_000)
-def _stated(path: UPath | Path, version: str) -> tuple[str, str, str, str]:
+def _outcome(path: UPath | Path, version: str) -> Outcome:
     """What a silver file says of itself; read again whenever `version`, the file's state on disk, is another."""
-    with reported("read", path), path.open("rb") as f:
-        stated = json.loads(pyarrow.parquet.read_metadata(f).metadata[b"clearer"])
-    return stated["region"], stated["day"], stated["slot"], stated["fingerprint"]
+    try:
+        with path.open("rb") as f:
+            outcome = read_outcome(pyarrow.parquet.read_metadata(f).metadata)
+    except pyarrow.ArrowInvalid:
+        outcome = None
+    if outcome is None:
+        raise BuildError(
+            f"the silver file {path} is damaged; what is served is as it was",
+            hint="run `clearer revalidate`: it is made again from bronze",
+        )
+    return outcome
 
 
 def _version(path: UPath | Path) -> str:

@@ -94,7 +94,8 @@ def put(
         for line, (row, rules) in enumerate([*((r, []) for r in rows), *((r, ["x.broken"]) for r in rejected)], 2)
     ]
     path = silver_path(platform, region, table, day, slot)
-    outcome = {"region": region, "table": table, "day": f"{day}", "slot": slot, "delivery": delivery}
+    said = {"region": region, "table": table, "day": f"{day}", "slot": slot, "delivery": delivery}
+    outcome = {**said, "status": "published"}
     stated = json.dumps([content, delivery], default=str, sort_keys=True)
     _write(contract, path, content, {**outcome, "fingerprint": hashlib.sha256(stated.encode()).hexdigest()})
     return path

@@ -1,6 +1,7 @@
 """Building one region: what is served, when it changes, and what happens when a build fails or is killed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from clearer_platform import gold
+from clearer_platform.errors import BuildError
 from clearer_platform.gold import warehouse
 from clearer_platform.platform import Platform
 from clearer_platform.storage import local
@@ -34,17 +36,13 @@ def revenue(platform: Platform) -> list[str]:
 
 
 def test_figures_in_the_reporting_currency_say_that_a_rate_was_carried(built: Platform) -> None:
-    row = served(
-        built, "select revenue, currency, reporting_revenue, reporting_currency, fx_is_carried, day, conversing_customers"
-        " from gold.branch_performance_daily", "us",
-    )  # fmt: skip
-    assert [[str(value) for value in r] for r in row] == [
-        ["10.00", "USD", "9.0000000000", "EUR", "True", "2024-10-27", "1"]
-    ]
+    columns = "revenue, currency, reporting_revenue, reporting_currency, fx_is_carried, day, conversing_customers"
+    (row,) = served(built, f"select {columns} from gold.branch_performance_daily", "us")
+    assert [str(value) for value in row] == ["10.00", "USD", "9.0000000000", "EUR", "True", "2024-10-27", "1"]
 
 
 def test_days_follow_the_zone_that_is_asked_for(built: Platform) -> None:
-    """12:00 UTC is the 28th in Kiritimati (UTC+14); the conversation of 22:30 is the 28th in Berlin, the 27th in UTC."""
+    """12:00 UTC is the 28th in Kiritimati, 22:30 UTC still the 27th in Berlin."""
     days = "select day, conversing_customers from gold.branch_performance_daily_in('{}')"
     assert served(built, days.format("Pacific/Kiritimati")) == [(date(2024, 10, 28), 1)]
     assert served(built, days.format("UTC")) == [(date(2024, 10, 27), 1)]
@@ -99,8 +97,6 @@ def test_no_identifier_and_no_direct_personal_data_in_marts(own: Platform) -> No
 
 def with_test(platform: Platform, tmp_path: Path, name: str, sql: str) -> Platform:
     """The same platform with one more dbt test or model."""
-    import shutil
-
     project = tmp_path / "dbt"
     shutil.copytree(platform.settings.dbt_project, project, ignore=shutil.ignore_patterns("target", "logs"))
     (project / name).parent.mkdir(parents=True, exist_ok=True)
@@ -141,7 +137,7 @@ def test_failing_sql_names_the_model_and_no_value(own: Platform, tmp_path: Path)
 
 
 def test_a_dbt_project_that_cannot_be_read_says_so(own: Platform, tmp_path: Path) -> None:
-    with pytest.raises(gold.GoldFailed.__mro__[1], match="no_such_model"):
+    with pytest.raises(BuildError, match="no_such_model"):
         gold.build(with_test(own, tmp_path, "models/marts/x.sql", "from {{ ref('no_such_model') }}"), "eu")
 
 
@@ -149,6 +145,15 @@ def test_a_damaged_serving_copy_is_rebuilt(own: Platform) -> None:
     path = local(own.layout("eu").warehouse)
     path.write_bytes(b"not a database")
     assert gold.build(own, "eu").published
+    assert revenue(own) == ["10.00"]
+
+
+def test_a_damaged_silver_file_is_named_and_blocks(own: Platform) -> None:
+    path = silver_path(own, "eu", "transactions", DAY, "a.csv")
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(BuildError, match=r"a\.csv\.parquet is damaged") as raised:
+        gold.build(own, "eu")
+    assert "clearer revalidate" in (raised.value.hint or "")
     assert revenue(own) == ["10.00"]
 
 
@@ -182,6 +187,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from clearer_platform import gold
+from clearer_platform.errors import BuildError
 from clearer_platform.gold import attempt, region
 from clearer_platform_tests.gold.silver_files import open_platform
 def kill(*_, **__): os.kill(os.getpid(), signal.SIGKILL)

@@ -76,7 +76,7 @@ def row(account: str, version: int, number: int) -> dict[str, object]:
 def test_one_contract_and_one_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, expected: dict[str, int], after: dict[str, int]
 ) -> None:
-    """The later row says less in its ordering column: it wins only where there is none. An empty day empties a picture."""
+    """The last row says less in its ordering column; an empty day empties a picture."""
     platform = with_loyalty(tmp_path, mode, monkeypatch)
     try:
         put(platform, "us", "loyalty_points", FIRST, [row("a", 1, 1), row("b", 1, 2)])

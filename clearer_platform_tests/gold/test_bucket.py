@@ -1,0 +1,39 @@
+"""A region whose root is a bucket: built in its local work folder, served from the bucket."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from clearer_platform import gold
+from clearer_platform.platform import Platform
+from clearer_platform.regions import Layout
+from clearer_platform_tests.gold.conftest import DAY, deliver_all, sale
+from clearer_platform_tests.gold.silver_files import REGIONS, open_platform, put
+
+BUCKET = REGIONS.replace('root = "us"', 'root = "memory://gold-bucket/us"\nwork = "us-work"')
+
+
+def upload(platform: Platform, staged: Platform) -> None:
+    """Put the silver files of `staged`, which are local, into the bucket."""
+    layout: Layout = platform.layout("us")
+    source = Path(str(staged.layout("us").root))
+    for path in source.rglob("silver/**/*.parquet"):
+        target = layout.root / str(path.relative_to(source))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+
+
+def test_silver_in_a_bucket_becomes_gold_in_the_bucket(built: Platform, tmp_path: Path) -> None:
+    staged, platform = open_platform(tmp_path / "staged"), open_platform(tmp_path / "home", BUCKET)
+    (tmp_path / "home" / "dbt").symlink_to(built.settings.home / "dbt")  # prepared already
+    deliver_all(staged, "us")
+    upload(platform, staged)
+    assert gold.build(platform, "us").published
+    assert platform.layout("us").warehouse.exists()
+    assert not gold.build(platform, "us").changed
+    put(staged, "us", "transactions", DAY + timedelta(1), [sale(3)])
+    upload(platform, staged)
+    assert gold.build(platform, "us").restated == (DAY,)
+    with gold.connect(platform, "us") as connection:
+        assert connection.execute("select transactions from gold.branch_performance").fetchall() == [(3,)]
+    mirrored = list((platform.layout("us").work / "gold" / "mirror").iterdir())
+    assert len(mirrored) == 5
