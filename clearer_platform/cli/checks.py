@@ -69,8 +69,13 @@ def _registry(settings: "Settings") -> tuple[None, str]:
 
 def _contracts(settings: "Settings") -> tuple[None, str]:
     from clearer_platform.contracts import load_contracts
+    from clearer_platform.silver import accepted_columns
+    from clearer_platform.silver.rules import compiled
 
     contracts = load_contracts(settings.contract_modules)
+    for contract in contracts.values():
+        accepted_columns(contract)
+        compiled(contract)
     return None, f"{len(contracts)} ({', '.join(sorted(contracts))})"
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from types import CodeType
 
 import ibis.expr.datatypes as dt
 
@@ -110,6 +111,11 @@ class Contract:
             raise ContractError(f"contract {self.name}: columns without a description: {', '.join(undocumented)}")
         if optional := sorted(c.name for c in self.columns if c.name in self.key and (c.nullable or not c.required)):
             raise ContractError(f"contract {self.name}: a key column may not be optional: {', '.join(optional)}")
+        if unique := sorted(name for name, column in self.schema.columns.items() if column.unique):
+            raise ContractError(
+                f"contract {self.name}: unique=True is not judged row by row: {', '.join(unique)}",
+                hint="make the columns the contract's key, or write a dbt test",
+            )
         if self.shared and any(column.personal for column in self.columns):
             raise ContractError(f"contract {self.name}: a shared table may not hold personal data")
 
@@ -183,13 +189,18 @@ def _statistics(check: Check) -> list[object]:
     return [check.name, ordered, bool(check.raise_warning)]
 
 
-def _rules_by_hand(model: type[pa.DataFrameModel]) -> dict[str, list[str]]:
+def _rules_by_hand(model: type[pa.DataFrameModel]) -> dict[str, list[object]]:
     """What a model's own check methods compute, as byte code, so that a mended rule counts as another one."""
     methods = inspect.getmembers(model, inspect.ismethod)
     return {name: _code(m.__func__) for name, m in methods if not m.__func__.__module__.startswith("pandera")}
 
 
-def _code(function: Callable[..., object]) -> list[str]:
-    code = function.__code__
-    constants = [constant for constant in code.co_consts if constant != function.__doc__]
-    return [code.co_code.hex(), repr(constants), repr(code.co_names)]
+def _code(function: Callable[..., object]) -> list[object]:
+    """A function's byte code, defaults and captured values; of nested functions too, but not its docstring."""
+    captured = [cell.cell_contents for cell in function.__closure__ or ()]
+    return [*_instructions(function.__code__, function.__doc__), repr(function.__defaults__), repr(captured)]
+
+
+def _instructions(code: CodeType, docstring: str | None = None) -> list[object]:
+    constants = [_instructions(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts if c != docstring]
+    return [code.co_code.hex(), constants, repr(code.co_names)]

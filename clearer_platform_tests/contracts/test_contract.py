@@ -81,18 +81,44 @@ def test_a_mended_hand_written_rule_moves_the_fingerprint():
     assert replace(READINGS, model=Odd).fingerprint != replace(READINGS, model=Even).fingerprint
 
 
-def test_fingerprints_are_the_same_in_every_process():
+NESTED = """
+import pandera.ibis as pa
+from clearer_platform.contracts import Contract
+
+class Nested(pa.DataFrameModel):
+    \"\"\"A rule with functions inside.\"\"\"
+    a: str = pa.Field(isin=["x", "y", "z"], description="a")
+
+    @pa.dataframe_check(name="nested")
+    @classmethod
+    def nested(cls, data):
+        pick = lambda table: [table[name] for name in ("a",)][0]
+        return pick(data.table) != "q"
+
+NESTED = Contract(name="nested", domain="d", model=Nested, key=("a",))
+"""
+
+
+def test_fingerprints_are_the_same_in_every_process(tmp_path):
+    (tmp_path / "nested.py").write_text(NESTED)
     code = (
         "from clearer_platform.contracts import load_contracts\n"
-        "print([c.fingerprint for c in load_contracts().values()])"
+        "print([c.fingerprint for c in load_contracts(['nested']).values()])"
     )
-    texts = {
-        subprocess.run(
-            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(texts) == 1
+    texts = set()
+    for seed in ("1", "2", "3"):
+        environment = {"PYTHONHASHSEED": seed, "PYTHONPATH": str(tmp_path)}
+        run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        texts.add(run.stdout)
+    assert len(texts) == 1 and texts != {""}
+
+
+def test_unique_is_refused_instead_of_ignored():
+    class Unique(Readings):
+        note: Optional[str] = pa.Field(nullable=True, unique=True, description="Remark.")
+
+    with pytest.raises(ContractError, match=r"unique=True.*note"):
+        replace(READINGS, model=Unique)
 
 
 def test_contracts_are_found_and_a_module_that_is_not_there_is_named():
