@@ -137,7 +137,7 @@ MARTS = {
 
 def build_marts(output: Path) -> None:
     """Build every mart from the Parquet files below `output`."""
-    database = duckdb.connect(output / "warehouse.duckdb")
+    database = duckdb.connect(output / "warehouse.duckdb", config={"storage_compatibility_version": "v1.4.0"})
     database.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
     keys = {"transactions": "transaction_id", "customers": "customer_id", "products": "product_id",
             "conversations": "conversation_id", "fx_rates": "currency, day"}  # fmt: skip

@@ -51,6 +51,9 @@ def screenshot(page: Page, base: str, name: str, path: str) -> None:
     page.goto(base + path)
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(4000)
+    if name == "asset_graph":
+        page.keyboard.press("Alt+E")  # Dagster's key to open all groups
+        page.wait_for_timeout(6000)
     page.screenshot(path=str(PICTURES / f"{name}.png"))
 
 

@@ -75,10 +75,10 @@ def _profile(settings: Settings, database: Path) -> Iterator[None]:
 
 
 def _reporter(progress: Progress | None) -> Callable[[Any], None]:
-    """Tells `progress` how many of dbt's nodes are done."""
+    """Tells `progress` which of how many of dbt's models and tests begins."""
 
     def report(event: Any) -> None:
-        if progress and event.info.name == "NodeStart":
+        if progress and event.info.name == "LogStartLine":
             progress(event.data.index, event.data.total)
 
     return report

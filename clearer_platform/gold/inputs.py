@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -88,13 +88,22 @@ def _of_table(layout: Layout, table: str) -> list[SilverFile]:
 
 
 def _read(path: UPath | Path, table: str) -> SilverFile:
-    outcome = _outcome(path, _version(path))
+    outcome = _outcome(_Version(_version(path), path))
     return SilverFile(outcome.region, table, outcome.day, outcome.slot, outcome.fingerprint, path)
 
 
+@dataclass(frozen=True)
+class _Version:
+    """A file's state where it is stored, and one of the names that it goes by: its links are the same version."""
+
+    stored: str
+    path: UPath | Path = field(compare=False)
+
+
 @lru_cache(maxsize=200_000)
-def _outcome(path: UPath | Path, version: str) -> Outcome:
-    """What a silver file says of itself; read again whenever `version`, the file's state on disk, is another."""
+def _outcome(version: _Version) -> Outcome:
+    """What a silver file says of itself, read once a version."""
+    path = version.path
     try:
         with path.open("rb") as f:
             outcome = read_outcome(pyarrow.parquet.read_metadata(f).metadata)
@@ -111,10 +120,12 @@ def _outcome(path: UPath | Path, version: str) -> Outcome:
 def _version(path: UPath | Path) -> str:
     if is_local(path):
         state = local(path).stat()
-        return f"{state.st_ino} {state.st_mtime_ns} {state.st_size}"
+        return f"{state.st_dev} {state.st_ino} {state.st_mtime_ns} {state.st_size}"
     assert isinstance(path, UPath)
     info = path.fs.info(path.path)
-    return " ".join(str(info.get(name)) for name in ("ETag", "etag", "LastModified", "mtime", "size"))
+    return " ".join(
+        str(info.get(name)) for name in ("name", "ETag", "etag", "LastModified", "mtime", "created", "size")
+    )
 
 
 def _mirrored(path: UPath | Path, mirror: Path) -> Path:

@@ -22,6 +22,7 @@ from clearer_platform.gold import warehouse
 from clearer_platform.gold.leaving import copy_what_leaves
 from clearer_platform.platform import Platform
 from clearer_platform.regions import Layout
+from clearer_platform.silver.sql import identifier, literal
 from clearer_platform.storage import publish_bytes
 
 
@@ -75,8 +76,8 @@ def attach(platform: Platform, region: str | None, connect: Connect = duckdb.con
     connection = connect()
     with _reported(f"open the MotherDuck database {name}"):
         connection.execute("set TimeZone = 'UTC'")
-        connection.execute(f"attach 'md:{name}'")
-        connection.execute(f'use "{name}"')
+        connection.execute(f"attach {literal('md:' + name)}")
+        connection.execute(f"use {identifier(name)}")
     return connection
 
 
@@ -97,9 +98,7 @@ def _upload(file: Path, name: str, connect: Connect) -> None:
     try:
         with _reported(f"publish the MotherDuck database {name}"):
             connection.execute("attach 'md:'")
-            connection.execute(
-                f"create or replace database \"{name}\" from '{str(file).replace(chr(39), chr(39) * 2)}'"
-            )
+            connection.execute(f"create or replace database {identifier(name)} from {literal(str(file))}")
     finally:
         connection.close()
 

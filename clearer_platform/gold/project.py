@@ -7,7 +7,6 @@ build of every region uses it. Preparing takes seconds, and happens when the pro
 import hashlib
 import json
 import shutil
-import uuid
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version as installed
@@ -15,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock
 
 from clearer_platform.contracts import Contract, Personal
 from clearer_platform.errors import BuildError
 from clearer_platform.platform import Platform
-from clearer_platform.storage import reported
+from clearer_platform.storage import PARTIAL, reported
 
 BUILD_VERSION = "1"
 """Raised whenever what this package puts into a warehouse changes: every warehouse is then rebuilt."""
@@ -53,20 +53,28 @@ def prepare(platform: Platform) -> Prepared:
     prepared = Prepared(folder, version)
     if prepared.parsed.exists():
         return prepared
-    aside = folder.with_name(f".partial-{uuid.uuid4().hex}")
+    with reported("write", folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.parent / "prepare.lock"):
+        if not prepared.parsed.exists():
+            _prepare(platform, prepared)
+    return prepared
+
+
+def _prepare(platform: Platform, prepared: Prepared) -> None:
+    """Copy and parse aside, then put in place. For the holder of the lock, who also clears what a killed one left."""
+    aside = prepared.folder.with_name(f"{PARTIAL}prepare")
+    shutil.rmtree(aside, ignore_errors=True)
     try:
-        with reported("write", folder):
+        with reported("write", aside):
             shutil.copytree(_source(platform), aside, ignore=shutil.ignore_patterns(*GENERATED))
             (aside / "models" / "silver.yml").write_text(silver_sources(platform.contracts), "utf-8")
-        _parse(platform, aside, version)
-        try:
-            aside.rename(folder)
-        except OSError:
-            if not prepared.parsed.exists():
-                raise
+        _parse(platform, aside, prepared.version)
+        with reported("write", prepared.folder):
+            shutil.rmtree(prepared.folder, ignore_errors=True)
+            aside.rename(prepared.folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return prepared
 
 
 def project_version(platform: Platform) -> str:

@@ -21,6 +21,7 @@ from clearer_platform.errors import StorageError
 from clearer_platform.gold.inputs import Contents
 from clearer_platform.regions import Layout
 from clearer_platform.settings import Settings
+from clearer_platform.silver.sql import literal
 from clearer_platform.storage import is_local, local, reported
 
 NAME = "warehouse"
@@ -51,7 +52,7 @@ def opened(path: Path, settings: Settings) -> Iterator[duckdb.DuckDBPyConnection
     connection = duckdb.connect(path, config={"storage_compatibility_version": STORAGE})
     try:
         connection.execute("set TimeZone = 'UTC'")
-        connection.execute("set preserve_insertion_order = false")
+        connection.execute("set preserve_insertion_order = false; set parquet_metadata_cache = true")
         connection.execute(f"set memory_limit = '{settings.memory_limit}'")
         if settings.threads:
             connection.execute(f"set threads = {settings.threads}")
@@ -70,7 +71,7 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:")
     try:
         connection.execute("set TimeZone = 'UTC'")
-        connection.execute(f"attach '{_literal(path)}' as {NAME} (read_only)")
+        connection.execute(f"attach {literal(str(path))} as {NAME} (read_only)")
         connection.execute(f"use {NAME}")
     except duckdb.Error:
         connection.close()
@@ -154,7 +155,3 @@ def read(layout: Layout) -> duckdb.DuckDBPyConnection:
         raise StorageError(
             f"{layout.name}: {layout.warehouse} cannot be opened", hint="run `clearer materialize`: it is rebuilt"
         ) from e
-
-
-def _literal(path: Path) -> str:
-    return str(path).replace("'", "''")

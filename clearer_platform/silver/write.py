@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -106,5 +107,6 @@ def _good(con: duckdb.DuckDBPyConnection, contract: Contract, share: Share) -> s
         return f"SELECT *, {line} AS _line FROM {JUDGED} WHERE {good}"
     prepared = share.prepared
     numbers = prepared.records.lines if prepared.good is None else prepared.records.lines[prepared.good]
-    con.register("lines", pa.table({"row": pa.array(range(share.first, share.first + share.count)), "_line": numbers}))
+    rows = np.arange(share.first, share.first + share.count)
+    con.register("lines", pa.table({"row": rows, "_line": numbers}))
     return f"SELECT j.*, l._line FROM {JUDGED} j JOIN lines l ON l.row = j.rowid WHERE {good}"

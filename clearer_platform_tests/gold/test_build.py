@@ -61,9 +61,10 @@ def test_nothing_new_is_nothing_done_at_once(own: Platform) -> None:
 
 
 def test_only_touched_days_are_restated(own: Platform) -> None:
-    late = DAY - timedelta(3)
+    late, told = DAY - timedelta(3), []
     put(own, "eu", "transactions", DAY + timedelta(1), [sale(9, ordered_at=sale(1)["ordered_at"] - timedelta(3))])
-    assert gold.build(own, "eu").restated == (late,)
+    assert gold.build(own, "eu", progress=lambda done, total: told.append((done, total))).restated == (late,)
+    assert [done for done, _ in told] == list(range(1, told[0][1] + 1))
     moved = sale(9, ordered_at=sale(1)["ordered_at"] - timedelta(5))
     put(own, "eu", "transactions", DAY + timedelta(2), [moved])
     assert gold.build(own, "eu").restated == (DAY - timedelta(5), late)

@@ -17,8 +17,11 @@ select
     sale.price,
     cast(round(cast(sale.total_amount as decimal(28, 2)) * sale.price, 2) as decimal(38, 2)) as total_value,
     -- As the source's own report computed it: double by double, its shortest decimal text, half up to cents.
-    cast(cast(cast(sale.total_amount as double) * cast(sale.price as double) as varchar) as decimal(38, 2))
-        as total_value_original,
+    -- (DuckDB casts text to a wide decimal forty times slower than to one of 64 bits, so that one is tried first.)
+    coalesce(
+        cast(try_cast(cast(cast(sale.total_amount as double) * cast(sale.price as double) as varchar) as decimal(18, 2)) as decimal(38, 2)),
+        cast(cast(cast(sale.total_amount as double) * cast(sale.price as double) as varchar) as decimal(38, 2))
+    ) as total_value_original,
     sale.currency,
     conversations.conversations
 from {{ ref('fct_transactions') }} as sale
