@@ -9,7 +9,6 @@ from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
-import pyarrow
 import pyarrow.parquet
 from upath import UPath
 
@@ -107,7 +106,7 @@ def _outcome(version: _Version) -> Outcome:
     try:
         with path.open("rb") as f:
             outcome = read_outcome(pyarrow.parquet.read_metadata(f).metadata)
-    except pyarrow.ArrowInvalid:
+    except ValueError:  # Arrow's for a file, pydantic's for an outcome that is none
         outcome = None
     if outcome is None:
         raise BuildError(
