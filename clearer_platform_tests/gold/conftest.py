@@ -55,10 +55,10 @@ def deliver_all(platform: Platform, region: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def built_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built_home(tmp_path_factory: pytest.TempPathFactory, prepared_dbt: Path) -> Path:
     """A home whose regions `eu` and `us` and what is common to them are built."""
     home = tmp_path_factory.mktemp("gold") / "home"
-    platform = open_platform(home)
+    platform = open_platform(home, prepared_dbt=prepared_dbt)
     for region in ("eu", "us"):
         deliver_all(platform, region)
     put(platform, "eu", "fx_rates", DAY, [{"currency": "USD", "day": date(2024, 10, 26), "rate": "0.90000000"}])
@@ -77,5 +77,5 @@ def built(built_home: Path) -> Platform:
 @pytest.fixture
 def own(built_home: Path, tmp_path: Path) -> Platform:
     """A copy of the same, for one test alone."""
-    shutil.copytree(built_home, tmp_path / "home")
+    shutil.copytree(built_home, tmp_path / "home", symlinks=True)
     return open_platform(tmp_path / "home")

@@ -128,7 +128,7 @@ class Histories:
         return None
 
 
-def synthetic(home: Path, number: int, seed: int) -> Histories:
+def synthetic(home: Path, number: int, seed: int, prepared_dbt: Path | None = None) -> Histories:
     """`number` regions without a delivery yet. Every seventh has a source that keeps another clock than its region."""
     blocks = ['reporting_currency = "EUR"']
     for n in range(number):
@@ -140,7 +140,7 @@ def synthetic(home: Path, number: int, seed: int) -> Histories:
             + "".join(f"[regions.r{n}.tables.{table}]\n" for table in TABLES if table != "transactions")
         )
     blocks.append("[regions.r0.tables.fx_rates]")
-    return Histories(open_platform(home, "\n".join(blocks)), random.Random(seed))
+    return Histories(open_platform(home, "\n".join(blocks), prepared_dbt), random.Random(seed))
 
 
 def winners(histories: Histories, table: str) -> dict[tuple[str, ...], dict[str, Any]]:

@@ -59,9 +59,11 @@ ARROW = {
 }
 
 
-def open_platform(home: Path, registry: str = REGIONS, **settings: Any) -> Platform:
-    """A platform in `home` with the regions of `registry`."""
+def open_platform(home: Path, registry: str = REGIONS, prepared_dbt: Path | None = None, **settings: Any) -> Platform:
+    """A platform in `home` with the regions of `registry`; `prepared_dbt` is where homes share prepared projects."""
     home.mkdir(parents=True, exist_ok=True)
+    if prepared_dbt and not (home / "dbt").exists():
+        (home / "dbt").symlink_to(prepared_dbt)
     (home / "regions.toml").write_text(registry)
     return Platform.open(Settings(home=home, _env_file=None, **settings))
 

@@ -22,9 +22,8 @@ def upload(platform: Platform, staged: Platform) -> None:
         target.write_bytes(path.read_bytes())
 
 
-def test_silver_in_a_bucket_becomes_gold_in_the_bucket(built: Platform, tmp_path: Path) -> None:
-    staged, platform = open_platform(tmp_path / "staged"), open_platform(tmp_path / "home", BUCKET)
-    (tmp_path / "home" / "dbt").symlink_to(built.settings.home / "dbt")  # prepared already
+def test_silver_in_a_bucket_becomes_gold_in_the_bucket(tmp_path: Path, prepared_dbt: Path) -> None:
+    staged, platform = open_platform(tmp_path / "staged"), open_platform(tmp_path / "home", BUCKET, prepared_dbt)
     deliver_all(staged, "us")
     upload(platform, staged)
     assert gold.build(platform, "us").published

@@ -189,13 +189,10 @@ import os, signal, sys
 from pathlib import Path
 from clearer_platform import gold
 from clearer_platform.errors import BuildError
-from clearer_platform.gold import attempt, region
+from clearer_platform.gold import region
 from clearer_platform_tests.gold.silver_files import open_platform
 def kill(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
 point, home = sys.argv[1:]
-if point == "before dbt": attempt.invoke = kill
-if point == "after dbt": attempt.judged = kill
-if point == "before publication": region.publish_file = kill
 if point == "while publishing": os.replace = kill
 if point == "after publication":
     publish = region.publish_file
@@ -204,9 +201,9 @@ gold.build(open_platform(Path(home)), "eu")
 """
 
 
-@pytest.mark.parametrize("point", ["before dbt", "after dbt", "while publishing", "after publication"])
+@pytest.mark.parametrize("point", ["while publishing", "after publication"])
 def test_a_killed_build_is_made_up_for(own: Platform, point: str) -> None:
-    """After kill -9 the served state is the old or the new one, and the next build equals a clean one and tidies up."""
+    """What is served is the old or the new state, and the next build tidies up. Every point is killed at in laws/."""
     put(own, "eu", "transactions", DAY, MENDED)
     home = own.settings.home
     died = subprocess.run([sys.executable, "-c", KILLED, point, str(home)], cwd=PARENT, env=os.environ, check=False)

@@ -21,7 +21,7 @@ from clearer_platform.platform import Platform
 from clearer_platform_tests.conftest import open_home
 from clearer_platform_tests.laws.test_kill import marts
 
-REGIONS = [f"r{i:02}" for i in range(16)]
+REGIONS = [f"r{i:02}" for i in range(12)]
 DAYS = [date(2024, 3, 29) + timedelta(days=i) for i in range(4)]
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Tokyo")
 TABLES = ("transactions", "customers", "conversations")

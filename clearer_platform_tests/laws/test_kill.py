@@ -207,7 +207,7 @@ def test_kills_at_random_moments_of_a_build(platform, tmp_path):
     assert in_child(lambda: gold_run(platform)) == 0
     length, new = time.monotonic() - began, served(platform)
     moments = random.Random(7)
-    for _ in range(5):
+    for _ in range(4):
         restored(platform, tmp_path / "before")
         in_child(lambda: gold_run(platform), kill_after=moments.uniform(0.05, length))
         assert marts(platform.layout("eu").warehouse) in (old[0], new[0]), "a reader would see half a publication"
