@@ -13,8 +13,15 @@ from clearer_platform.silver.history import DayHistory
 
 def outcome(**facts: Any) -> Outcome:
     """An outcome of ten records, all accepted, but for `facts`."""
-    base = dict(region="eu", table="transactions", day=date(2024, 3, 1), slot="a.csv", delivery="d", fingerprint="f")
-    counts = dict(status="published", delivered=10, accepted=10, judged=True)
+    base = {
+        "region": "eu",
+        "table": "transactions",
+        "day": date(2024, 3, 1),
+        "slot": "a.csv",
+        "delivery": "d",
+        "fingerprint": "f",
+    }
+    counts = {"status": "published", "delivered": 10, "accepted": 10, "judged": True}
     return Outcome(**{**base, **counts, **facts})
 
 

@@ -1,5 +1,6 @@
 """Runs from Python: the instance of a home, one run a region and range, and what each came to."""
 
+import itertools
 from collections.abc import Callable
 from datetime import date, timedelta
 
@@ -23,7 +24,7 @@ def test_ranges_hold_every_day_once_and_none_could_be_longer(days: set[date]) ->
     assert [d for range_ in found for d in range_] == sorted(days)
     for range_ in found:
         assert [d - range_[0] for d in range_] == [timedelta(n) for n in range(len(range_))]
-    for one, next_ in zip(found, found[1:], strict=False):
+    for one, next_ in itertools.pairwise(found):
         assert next_[0] - one[-1] > timedelta(days=1)
 
 
