@@ -1,6 +1,8 @@
 """Verdicts on deliveries: prepared one by one, judged in batches of those with equal headers, written aside."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +25,8 @@ from clearer_platform.storage import reported
 
 MOST_FILES = 500
 """Deliveries judged in one query, however small they are."""
+AHEAD = 8
+"""Deliveries that are prepared while the engine is busy with those before them."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,9 @@ class Bench:
         """A verdict on each delivery, in any order; each is to be dealt with before the next is asked for."""
         waiting: dict[Header, list[Prepared]] = {}
         try:
-            for delivery in deliveries:
-                try:
-                    prepared = self._prepared(delivery)
-                except Refusal as e:
-                    yield Verdict(delivery, self._refused(delivery, e), None)
+            for delivery, prepared in self._prepared_ahead(deliveries):
+                if isinstance(prepared, Refusal):
+                    yield Verdict(delivery, self._refused(delivery, prepared), None)
                     continue
                 batch = waiting.setdefault(prepared.header, [])
                 batch.append(prepared)
@@ -70,6 +72,30 @@ class Bench:
             for batch in waiting.values():
                 for prepared in batch:
                     prepared.remove()
+
+    def _prepared_ahead(self, deliveries: Iterable[Delivery]) -> Iterator[tuple[Delivery, Prepared | Refusal]]:
+        """Each delivery with what preparing it came to; a thread is a few ahead, while the engine judges and writes."""
+        begun: deque[tuple[Delivery, Future[Prepared | Refusal]]] = deque()
+        with ThreadPoolExecutor(1, "prepare") as thread:
+            try:
+                for delivery in deliveries:
+                    begun.append((delivery, thread.submit(self._prepared_or_refusal, delivery)))
+                    if len(begun) > AHEAD:
+                        first, prepared = begun.popleft()
+                        yield first, prepared.result()
+                while begun:
+                    first, prepared = begun.popleft()
+                    yield first, prepared.result()
+            finally:
+                for _, left in begun:
+                    if not left.cancel() and not left.exception() and isinstance(unused := left.result(), Prepared):
+                        unused.remove()
+
+    def _prepared_or_refusal(self, delivery: Delivery) -> Prepared | Refusal:
+        try:
+            return self._prepared(delivery)
+        except Refusal as refusal:
+            return refusal
 
     def _prepared(self, delivery: Delivery) -> Prepared:
         with reported("read", delivery.content):

@@ -1,6 +1,7 @@
 """From a delivery to a text that the engine reads without a surprise: every record known, only good ones in it."""
 
 import mmap
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -71,8 +72,9 @@ class Prepared:
 
 def prepare(delivery: Delivery, contract: Contract, source: TableSource, work: Path, limit: int) -> Prepared:
     """Decode a delivery, index its records, check its header. Raises Refusal where it cannot be judged."""
-    fetched = work / f"{storage.PARTIAL}fetched-{delivery.id}{delivery.content.suffix}"
-    copy = work / f"{storage.PARTIAL}text-{delivery.id}"
+    name = uuid.uuid4().hex
+    fetched = work / f"{storage.PARTIAL}fetched-{name}{delivery.content.suffix}"
+    copy = work / f"{storage.PARTIAL}text-{name}"
     local = storage.fetch(delivery.content, fetched)
     try:
         text = decode(local, source.csv.encoding, copy, limit)
@@ -187,7 +189,7 @@ def _cut(prepared: Prepared, buffer: Buffer, delimiter: str, work: Path) -> Prep
     # Neighbours are written in one piece; a piece ends where something was left out.
     last = np.flatnonzero(np.append(starts[1:] != ends[:-1] + 1, np.ones(min(len(good), 1), dtype=np.bool_)))
     first = np.append([0], last[:-1] + 1)[: len(last)]
-    readable = work / f"{storage.PARTIAL}cut-{prepared.delivery.id}"
+    readable = work / f"{storage.PARTIAL}cut-{uuid.uuid4().hex}"
     work.mkdir(parents=True, exist_ok=True)
     view = memoryview(buffer)
     with readable.open("wb") as f:
