@@ -6,6 +6,7 @@ from typing import cast
 import duckdb
 
 from clearer_platform.gold import motherduck, warehouse
+from clearer_platform.gold.region import state_version
 from clearer_platform.platform import Platform
 
 
@@ -20,8 +21,11 @@ def connect(platform: Platform, region: str | None) -> duckdb.DuckDBPyConnection
 
 
 def contained(platform: Platform, region: str) -> dict[tuple[str, date, str], str]:
-    """(table, day, slot) -> fingerprint of the silver files that the region's served gold was built from."""
+    """(table, day, slot) -> fingerprint of the silver files that the region's served gold was built from.
+
+    Empty where the dbt project, a contract or the registry has changed since: all of it is then to be built anew.
+    """
     state = warehouse.state(warehouse.serving_copy(platform.layout(region)))
-    if state is None:
+    if state is None or state.version != state_version(platform, (region,)):
         return {}
     return {(table, day, slot): f for (_, table, day, slot), f in state.contents.items()}
