@@ -64,7 +64,7 @@ def row(table: str, dice: random.Random, day: date) -> str:
     happened = datetime.combine(day, datetime.min.time()) + timedelta(days=dice.choice((0, 0, 0, -1, -2)))
     instant = f"{happened + timedelta(minutes=dice.randrange(1440))}"
     customer, deleted = f"c{dice.randrange(6)}", dice.choice(("", "", "", "false", "true"))
-    amount = dice.choice(("1.10", "2.20", "30", "0.05", "-1"))
+    amount = dice.choice(("1.10", "2.20", "30", "0.05") * 4 + ("-1",))
     status = dice.choice(("Completed", "Completed", "Pending", "Failed"))
     if table == "transactions":
         branch, quantity = dice.choice(("North", "South")), dice.choice(("", "1", "3"))
@@ -161,6 +161,6 @@ def test_gold_is_a_function_of_the_deliveries(tmp_path_factory, prepared_dbt, se
     validate(rebuilt, everything)
 
     held, afresh = build(lived), build(rebuilt)
-    assert any(len(rows) > 50 for rows in afresh.values()), "the histories came to nothing: the law was not tested"
+    assert len(afresh["gold.fct_transactions"]) > 30, "the histories came to nothing: the law was not tested"
     for name, rows in afresh.items():
         assert held[name] == rows, name
