@@ -24,10 +24,8 @@ COMMANDS = {
     "demo": ["demo"],
     "status": ["status"],
     "quarantine": ["quarantine", "list", "--region", "eu"],
-    "load": ["load", "branch_performance", "--region", "vn"],
 }
 PAGES = {
-    "asset_graph": "/asset-groups",
     "partitions": "/assets/silver/transactions?view=partitions",
     "checks": "/assets/silver/transactions?view=checks",
     "lineage": "/assets/gold/branch_performance_daily?view=lineage",
@@ -51,9 +49,6 @@ def screenshot(page: Page, base: str, name: str, path: str) -> None:
     page.goto(base + path)
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(4000)
-    if name == "asset_graph":
-        page.keyboard.press("Alt+E")  # Dagster's key to open all groups
-        page.wait_for_timeout(6000)
     page.screenshot(path=str(PICTURES / f"{name}.png"))
 
 
