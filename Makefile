@@ -10,7 +10,7 @@ help:
 	@echo "make demo      sample deliveries of four regions -> bronze -> silver -> gold, with the results on the screen"
 	@echo "make up        the Dagster UI and daemon on what the demo made"
 	@echo "make test      lint, types, import walls, dbt unit tests and all tests"
-	@echo "make bench     10,000,000 transactions beside a hand-written DuckDB script and pandas (about half an hour)"
+	@echo "make bench     10,000,000 transactions beside a hand-written DuckDB script and pandas (about a quarter of an hour)"
 	@echo "make pictures  the README's pictures, taken anew"
 
 install: $(VENV)/.installed
