@@ -25,7 +25,7 @@ from bench.phases import phase, report, started
 
 REGION, ZONE, WORKERS = "bench", ZoneInfo("Europe/Berlin"), 2
 PARQUET = (
-    "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 3, ROW_GROUP_SIZE 122880, "
+    "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880, "
     "DICTIONARY_SIZE_LIMIT 100"
 )
 

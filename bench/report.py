@@ -9,7 +9,7 @@ from statistics import median
 
 from rich.table import Table
 
-from bench.runner import Run
+from bench.runner import ONCE, Run
 
 TITLES = {
     "platform": "clearer_platform",
@@ -64,8 +64,8 @@ def cells(line: Line, base: Line | None) -> list[str]:
     ]
 
 
-PHASES = ("start-up", "prepare", "bronze", "silver", "gold")
-HEADINGS = ["", "transactions", "seconds", "x platform", "CPU s", "peak GiB", *PHASES]
+PHASES = ("start-up", "bronze", "silver", "gold", ONCE)
+HEADINGS = ["", "transactions", "seconds", "x platform", "CPU s", "peak GiB", *PHASES[:-1], "beside it, once"]
 
 
 def table(found: Sequence[Line]) -> Table:
@@ -92,14 +92,20 @@ def verdicts(found: Sequence[Line]) -> list[tuple[bool, str]]:
     if ours is None:
         return []
     said = [(ours.peak_bytes < MOST_BYTES, f"peak memory {ours.peak_bytes / 2**30:.2f} GiB (at most 4)")]
+    # A first run on a new installation also waits for dbt to read the project.
+    first = 1 + ours.phases.get(ONCE, 0.0) / ours.wall
     if script := by_name.get("script"):
         times = ours.wall / script.wall
-        said.append((times <= MOST_TIMES_SCRIPT, f"{times:.2f} x the script's time (at most {MOST_TIMES_SCRIPT})"))
+        sentence = (
+            f"{times:.2f} x the script's time (at most {MOST_TIMES_SCRIPT}); {times * first:.2f} x the first time"
+        )
+        said.append((times <= MOST_TIMES_SCRIPT, sentence))
     if pandas := by_name.get("pandas"):
         times = pandas.per_million() / ours.per_million()
-        said.append(
-            (times >= LEAST_TIMES_FASTER, f"{times:.1f} x faster than pandas (at least {LEAST_TIMES_FASTER:g})")
+        sentence = (
+            f"{times:.1f} x faster than pandas (at least {LEAST_TIMES_FASTER:g}); {times / first:.1f} x the first time"
         )
+        said.append((times >= LEAST_TIMES_FASTER, sentence))
     return said
 
 

@@ -107,7 +107,10 @@ def has_fields(buffer: Buffer, records: Records, delimiter: str, quote: str, cou
         first, last = delimiters[::between], delimiters[between - 1 :: between]
         if bool((first >= records.starts).all() and (last < records.ends).all()):
             return np.ones(number, dtype=np.bool_)
-    found = np.searchsorted(delimiters, records.ends) - np.searchsorted(delimiters, records.starts)
+    if not number:
+        return np.ones(0, dtype=np.bool_)
+    # Between two records there are newlines alone.
+    found = np.diff(np.searchsorted(delimiters, records.ends), prepend=np.searchsorted(delimiters, records.starts[0]))
     return np.asarray(found == between)
 
 

@@ -15,7 +15,7 @@ select
     sale.status_value,
     sale.total_amount,
     sale.price,
-    cast(round(cast(sale.total_amount as decimal(28, 2)) * sale.price, 2) as decimal(38, 2)) as total_value,
+    {{ multiplied('sale.total_amount', 'sale.price') }} as total_value,
     -- As the source's own report computed it: double by double, its shortest decimal text, half up to cents.
     -- (DuckDB casts text to a wide decimal forty times slower than to one of 64 bits, so that one is tried first.)
     coalesce(
