@@ -1,5 +1,7 @@
 """The errors a user can cause. Each says what is wrong, where, why, and what to do; none is shown as a traceback."""
 
+from typing import Any
+
 
 class ClearerError(Exception):
     """Something a user, a file, a database or a network got wrong.
@@ -8,6 +10,8 @@ class ClearerError(Exception):
     """
 
     exit_code = 1
+    may_pass = False
+    """Whether the same may go well a moment later: only then does a retry help."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -16,6 +20,16 @@ class ClearerError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """From one process to another as it is, whatever its constructor asks for."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[ClearerError], args: tuple[Any, ...], state: dict[str, Any]) -> ClearerError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class RegistryError(ClearerError):
@@ -42,9 +56,17 @@ class StorageError(ClearerError):
     """A root that cannot be read or written: no permission, no space, server gone."""
 
 
+class Unreachable(StorageError):
+    """A root whose disk or server does not answer as it should."""
+
+    may_pass = True
+
+
 class BuildError(ClearerError):
     """Gold could not be built or did not pass its tests; the last good version stays."""
 
 
 class Busy(ClearerError):
     """Another process holds a lock for longer than was allowed to wait."""
+
+    may_pass = True

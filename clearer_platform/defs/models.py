@@ -57,7 +57,7 @@ def _built(run: Run, region: str | None, days: list[date]) -> tuple[Build | None
     name = region or GLOBAL
     run.progress(name, "build", 0, 1)
     try:
-        build = gold.build(run.platform, region) if region else gold.build_global(run.platform)
+        build = gold.warm.build(run.platform, region)
     except ClearerError as e:
         _not_built(run, region, days, e.message, e.hint)
         return None, e.tests if isinstance(e, GoldFailed) else ()

@@ -2,9 +2,11 @@
 
 gold.build(platform, "eu")        the region's warehouse
 gold.build_global(platform)       what the regions let leave
+gold.warm.build(platform, "eu")   either of them (None: across regions), by the home's warm process if there is one
 gold.connect(platform, "eu")      read what is served
 """
 
+from clearer_platform.gold import warm
 from clearer_platform.gold.across import build_global
 from clearer_platform.gold.catalog import Model, models
 from clearer_platform.gold.leaving import leaving
@@ -27,4 +29,5 @@ __all__ = [
     "leaving",
     "models",
     "prepare",
+    "warm",
 ]

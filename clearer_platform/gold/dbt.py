@@ -20,6 +20,13 @@ THREADS = 1
 QUIET = ("--quiet", "--log-level", "none", "--log-level-file", "none", "--no-print", "--no-use-colors")
 
 
+def load() -> None:
+    """Import all of dbt that a run needs, which takes seconds."""
+    import dbt.adapters.duckdb.impl
+    import dbt.cli.main
+    import dbt.task.build  # noqa: F401
+
+
 def invoke(
     prepared: Prepared,
     settings: Settings,

@@ -1,0 +1,113 @@
+"""Builds by the warm process: the same as anybody's, without the import, and never in the way of one."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clearer_platform import gold
+from clearer_platform.platform import Platform
+from clearer_platform_tests.gold.conftest import DAY, sale
+from clearer_platform_tests.gold.silver_files import put
+from clearer_platform_tests.gold.test_build import with_test
+
+PARENT = Path(__file__).parents[2]
+ASK = """
+import sys
+from clearer_platform import gold
+from clearer_platform.platform import Platform
+from clearer_platform.settings import Settings
+seen = []
+done = gold.warm.build(Platform.open(Settings()), sys.argv[1] or None, lambda *at: seen.append(at))
+print(done.changed, *map(str, done.restated), len(done.tests) > 5, len(seen) > 5, "dbt" in sys.modules)
+"""
+
+
+def environment(platform: Platform) -> dict[str, str]:
+    return {**os.environ, "CLEARER_HOME": str(platform.settings.home), "PYTHONPATH": str(PARENT)}
+
+
+def asked(platform: Platform, region: str = "eu") -> str:
+    """What a process says that asks for a build: changed, days, tests told, progress told, dbt imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, region], env=environment(platform), capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def warm(own: Platform) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, "-m", "clearer_platform.gold"], env=environment(own))
+    place, until = own.settings.dagster_home / "builder.json", time.monotonic() + 60
+    while not place.exists() and time.monotonic() < until:
+        assert process.poll() is None
+        time.sleep(0.05)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_the_asking_process_gets_the_build_without_loading_dbt(own: Platform, warm: subprocess.Popen[bytes]) -> None:
+    put(own, "eu", "transactions", DAY, [sale(1, total_amount="12.00")])
+    assert asked(own) == f"True {DAY} True True False"
+    with gold.connect(own, "eu") as connection:
+        assert f"{connection.execute('select sum(revenue) from gold.branch_performance').fetchall()[0][0]}" == "12.00"
+    assert asked(own, "").startswith("True")
+    assert asked(own) == "False False False False"
+    assert (own.settings.dagster_home / "builder.json").stat().st_mode & 0o077 == 0
+
+
+def test_a_failed_test_is_told_as_by_any_build(
+    own: Platform, warm: subprocess.Popen[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sql = "from {{ ref('branch_performance') }} where revenue > 11"
+    strict = with_test(own, tmp_path, "tests/never_above_11.sql", sql)
+    put(own, "eu", "transactions", DAY, [sale(1, total_amount="12.00")])
+    with pytest.raises(gold.GoldFailed) as by_self:
+        gold.build(strict, "eu")
+    monkeypatch.setattr("clearer_platform.gold.warm._build", lambda *asked: pytest.fail("not by the warm process"))
+    with pytest.raises(gold.GoldFailed) as by_warm:
+        gold.warm.build(strict, "eu")
+    assert (str(by_warm.value), by_warm.value.tests) == (str(by_self.value), by_self.value.tests)
+
+
+def test_without_it_or_when_it_was_killed_the_asking_process_builds(
+    own: Platform, warm: subprocess.Popen[bytes]
+) -> None:
+    put(own, "eu", "transactions", DAY, [sale(1, total_amount="13.00")])
+    warm.kill()
+    warm.wait()
+    assert asked(own) == f"True {DAY} True True True"
+
+
+def test_a_builder_of_another_project_does_not_build(
+    own: Platform, warm: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its code is that of its start; what has changed since must not be built by it."""
+    monkeypatch.setattr("clearer_platform.gold.project.BUILD_VERSION", "another")
+    monkeypatch.setattr("clearer_platform.gold.warm.project_version", lambda platform: "another")
+    told = []
+    monkeypatch.setattr("clearer_platform.gold.warm._build", lambda *asked: told.append(asked))
+    gold.warm.build(own, "eu")
+    assert [region for _, region, _ in told] == ["eu"]
+
+
+def test_the_build_ends_with_whoever_asked(own: Platform, warm: subprocess.Popen[bytes]) -> None:
+    put(own, "eu", "transactions", DAY, [sale(1, total_amount="14.00")])
+    asking = subprocess.Popen([sys.executable, "-c", ASK, "eu"], env=environment(own), stdout=subprocess.DEVNULL)
+    children = Path(f"/proc/{warm.pid}/task/{warm.pid}/children")
+    until = time.monotonic() + 60
+    while not children.read_text() and time.monotonic() < until:
+        time.sleep(0.005)
+    child = int(children.read_text().split()[0])
+    asking.send_signal(signal.SIGKILL)
+    asking.wait()
+    while Path(f"/proc/{child}").exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not Path(f"/proc/{child}").exists()
+    assert asked(own) == f"True {DAY} True True False"
