@@ -7,16 +7,20 @@ object in one request. Nothing else in the platform writes a file that someone e
 import errno
 import os
 import shutil
+import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from upath import UPath
 
-from clearer_platform.errors import StorageError
+from clearer_platform.errors import ClearerError, StorageError, Unreachable
 
 PARTIAL = ".partial-"
+NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
+"""What a file system without hard links answers."""
 
 
 def is_local(path: UPath | Path) -> bool:
@@ -43,8 +47,28 @@ def reported(action: str, path: UPath | Path | str) -> Iterator[None]:
             f"cannot {action} {path}: no permission", hint="give this user the right, or move the root"
         ) from e
     except OSError as e:
-        hint = "free some space and run again" if e.errno == errno.ENOSPC else "check the disk or server and run again"
-        raise StorageError(f"cannot {action} {path}: {e.strerror or e}", hint=hint) from e
+        full = e.errno == errno.ENOSPC
+        hint = "free some space and run again" if full else "check the disk or server and run again"
+        kind = StorageError if full or e.errno == errno.EEXIST else Unreachable
+        raise kind(f"cannot {action} {path}: {e.strerror or e}", hint=hint) from e
+    except ClearerError:
+        raise
+    except Exception as e:
+        # The clients of object stores have errors of their own for a server that is gone; below them lies the system's.
+        if not (below := _system_error(e)):
+            raise
+        reason = below.strerror or type(below).__name__
+        raise Unreachable(f"cannot {action} {path}: {reason}", hint="check the server and run again") from e
+
+
+def _system_error(error: BaseException) -> OSError | None:
+    """The network's error that led to another one, if one did. (What cannot be unpacked is an OSError as well.)"""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, ConnectionError | TimeoutError | socket.gaierror):
+            return found
+        found = found.__cause__ or found.__context__
+    return None
 
 
 def aside(target: Path) -> Path:
@@ -112,12 +136,52 @@ def files(folder: UPath | Path, suffix: str = "") -> list[UPath | Path]:
         else:
             assert isinstance(folder, UPath)
             folder.fs.invalidate_cache()
-            found = [
-                UPath(f"{folder.protocol}://{name}", **folder.storage_options)
-                for name in folder.fs.find(folder.path)
-                if name.endswith(suffix)
-            ]
+            found = [_below(folder, name) for name in folder.fs.find(folder.path) if name.endswith(suffix)]
     return sorted(found, key=str)
+
+
+def listing(folder: UPath | Path) -> dict[str, str]:
+    """What `files` lists, as text, each with its version: size and modification time, or what the store tells of it."""
+    with reported("list", folder):
+        if is_local(folder):
+            return dict(_versions(str(local(folder))))
+        assert isinstance(folder, UPath)
+        folder.fs.invalidate_cache()
+        found = folder.fs.find(folder.path, detail=True)
+        return {str(_below(folder, name)): _remote_version(info) for name, info in found.items()}
+
+
+def version(path: UPath | Path) -> str:
+    """The version of one file, as `listing` tells it."""
+    with reported("read", path):
+        if is_local(path):
+            status = path.stat()
+            return f"{status.st_size}-{status.st_mtime_ns}"
+        assert isinstance(path, UPath)
+        return _remote_version(path.fs.info(path.path))
+
+
+def move(source: UPath | Path, target: UPath | Path) -> None:
+    """Move a file within one store. Raises StorageError where `target` is there already: nothing is overwritten."""
+    with reported("write", target):
+        if not is_local(target):
+            assert isinstance(target, UPath)
+            if target.exists():
+                raise FileExistsError(errno.EEXIST, "a file of that name is there already")
+            target.fs.mv(source.path, target.path)  # type: ignore[union-attr]
+            return
+        place = local(target)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(local(source), place)  # Unlike a rename, this fails where the target is there.
+            local(source).unlink()
+        except OSError as e:
+            if e.errno not in NO_LINKS:
+                raise
+            if place.exists():
+                raise FileExistsError(errno.EEXIST, "a file of that name is there already") from e
+            local(source).rename(place)
+        _sync(place.parent)
 
 
 def fetch(path: UPath | Path, to: Path) -> Path:
@@ -137,6 +201,34 @@ def clear_leftovers(folder: Path) -> None:
         return
     for left in folder.rglob(f"{PARTIAL}*"):
         left.unlink(missing_ok=True)
+
+
+def _versions(folder: str) -> Iterator[tuple[str, str]]:
+    """The files below a local folder with their versions; by `scandir`, for it is done again and again."""
+    try:
+        entries = list(os.scandir(folder))
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        try:
+            if entry.is_dir():
+                if not entry.is_symlink():
+                    yield from _versions(entry.path)
+            elif not entry.name.startswith(PARTIAL):
+                status = entry.stat()
+                yield entry.path, f"{status.st_size}-{status.st_mtime_ns}"
+        except FileNotFoundError:
+            continue  # It has gone meanwhile.
+
+
+def _remote_version(info: Mapping[str, Any]) -> str:
+    return str(info.get("ETag") or f"{info.get('size')}-{info.get('LastModified') or info.get('mtime')}")
+
+
+def _below(folder: UPath, name: str) -> UPath:
+    """The object that the store of `folder` calls `name`."""
+    path: UPath = UPath(f"{folder.protocol}://{name}", **folder.storage_options)
+    return path
 
 
 def _sync(path: Path) -> None:

@@ -2,6 +2,17 @@
 
 from clearer_platform.bronze.delivery import Delivery, Manifest
 from clearer_platform.bronze.receive import Receipt, receive
-from clearer_platform.bronze.slots import Slot, current, history, is_intact, slots
+from clearer_platform.bronze.slots import Slot, current, history, is_intact, is_json_lines, slots
 
-__all__ = ["Delivery", "Manifest", "Receipt", "Slot", "current", "history", "is_intact", "receive", "slots"]
+__all__ = [
+    "Delivery",
+    "Manifest",
+    "Receipt",
+    "Slot",
+    "current",
+    "history",
+    "is_intact",
+    "is_json_lines",
+    "receive",
+    "slots",
+]

@@ -18,6 +18,8 @@ from clearer_platform.regions import Layout
 from clearer_platform.storage import clear_leftovers, is_local, local, publish_bytes, publish_file, reported
 
 BLOCK = 1 << 20
+LONGEST_SLOT = 150
+"""Characters of a slot's name."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ def receive(
     impossible slot name and StorageError where a disk or server fails; nothing is half received: the manifest comes
     last, and bytes without a manifest are no delivery.
     """
-    if not slot or len(slot) > 150 or slot in (".", ".."):
-        raise DeliveryError(f"{slot!r} cannot name a slot", hint="use a file name of 1 to 150 characters")
+    if not slot or len(slot) > LONGEST_SLOT or slot in (".", ".."):
+        raise DeliveryError(f"{slot!r} cannot name a slot", hint=f"use a file name of 1 to {LONGEST_SLOT} characters")
     with layout.lock("bronze"):
         spool = _empty_folder(layout.work / "spool") / uuid.uuid4().hex
         try:

@@ -80,5 +80,14 @@ def _read(path: UPath | Path) -> Delivery:
 
 def suffixes(file_name: str) -> str:
     """What bronze calls the content of a file so named: `.data` and its compression."""
-    compression = next((s for s in (".gz", ".zst") if file_name.lower().endswith(s)), "")
-    return f".data{compression}"
+    return f".data{_compression(file_name)}"
+
+
+def is_json_lines(file_name: str) -> bool:
+    """Whether a file so named holds one JSON object a line; any other holds delimited text."""
+    name = file_name.lower()
+    return name.removesuffix(_compression(name)).endswith(".jsonl")
+
+
+def _compression(file_name: str) -> str:
+    return next((s for s in (".gz", ".zst") if file_name.lower().endswith(s)), "")

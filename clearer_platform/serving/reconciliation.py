@@ -1,7 +1,8 @@
 """Delivered = accepted + rejected, per region and table, against a count that owes nothing to silver.
 
 Silver checks its reader against its own index of the records. Here the records are counted a third time, by Python's
-csv module, from the bytes in bronze; accepted and rejected are counted in the silver files as they lie on the disk.
+csv module (JSON lines: as lines), from the bytes in bronze; accepted and rejected are counted in the silver files as
+they lie on the disk.
 """
 
 import csv
@@ -18,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from clearer_platform import silver
-from clearer_platform.bronze import Delivery
+from clearer_platform.bronze import Delivery, is_json_lines
 from clearer_platform.platform import Platform
 from clearer_platform.regions import CsvFormat
 from clearer_platform.silver import SlotState
@@ -34,7 +35,7 @@ class Balance:
     files: int = 0
     """Current deliveries whose records stand in silver."""
     counted: int = 0
-    """Their records, as the csv module counts them in the bytes delivered."""
+    """Their records, as the csv module counts them in the bytes delivered; of JSON lines, the lines."""
     accepted: int = 0
     rejected: int = 0
     uncounted: int = 0
@@ -95,7 +96,9 @@ def _in_silver(platform: Platform, region: str, state: SlotState) -> tuple[int, 
 
 
 def count_records(delivery: Delivery, form: CsvFormat) -> int | None:
-    """The records in a delivery's bytes, by the csv module; None where its quotes do not match."""
+    """The records in a delivery's bytes, by the csv module (or as lines); None where its quotes do not match."""
+    if is_json_lines(delivery.slot):
+        return _count_lines(delivery)
     with reported("read", delivery.content), delivery.content.open("rb") as raw:
         text = io.TextIOWrapper(_unpacked(raw, delivery.content.name), form.encoding, errors="replace", newline="")
         rows = csv.reader(text, delimiter=form.delimiter, quotechar=form.quote, strict=True)
@@ -105,6 +108,15 @@ def count_records(delivery: Delivery, form: CsvFormat) -> int | None:
         except (csv.Error, EOFError, zlib.error, OSError):
             return None
     return max(number - 1, 0) if form.header else number
+
+
+def _count_lines(delivery: Delivery) -> int:
+    """The lines of a delivery that are not empty."""
+    with reported("read", delivery.content), delivery.content.open("rb") as raw:
+        text = io.TextIOWrapper(
+            _unpacked(raw, delivery.content.name), "utf-8-sig", errors="surrogateescape", newline="\n"
+        )
+        return sum(1 for line in text if line.strip("\r\n"))
 
 
 def _unpacked(raw: BinaryIO, name: str) -> BinaryIO:

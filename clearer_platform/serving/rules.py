@@ -25,11 +25,12 @@ MEND = "correct it at the source and deliver the file again under the same name"
 _REFUSED = "mend what the message names and deliver the file again; the last good version stays until then"
 _RECORD = {
     "malformed": (
-        "the record does not have the header's number of fields, or its quotes do not match",
+        "the record does not have the header's number of fields, or its quotes do not match; in a .jsonl file, it is "
+        "not one JSON object",
         "look at its line: an unquoted delimiter, a line break or an unpaired quote is the usual reason",
     ),
     "undecodable": (
-        "the record holds bytes that are not {encoding}",
+        "the record holds bytes that are not {encoding} (in a .jsonl file: not utf-8)",
         "save the file as {encoding}, or set csv.encoding of the region (or of this table) to what it is",
     ),
     "repeated_key": ("an earlier record of the same delivery has the same {key}", "deliver each {key} once"),

@@ -29,7 +29,7 @@ class Header:
             Problem(
                 rule="delivery.unknown_column",
                 column=name,
-                line=1,
+                line=1 if self.is_delivered else None,
                 message=f"column {name!r} is not in the contract; its values are kept beside the rows",
             )
             for name in self.extra
@@ -41,8 +41,11 @@ def split(text: str, delimiter: str, quote: str) -> list[str]:
     return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote, strict=True), [])
 
 
-def read_header(names: list[str], line: int, contract: Contract, source: TableSource) -> Header:
-    """What the header names mean. Raises Refusal for one that the contract and the registry cannot accept."""
+def read_header(names: list[str], line: int | None, contract: Contract, source: TableSource) -> Header:
+    """What the header names mean. Raises Refusal for one that the contract and the registry cannot accept.
+
+    `line` is None for names that stand in the records themselves.
+    """
     wanted = {source.columns.get(c.name, c.name): c.name for c in contract.columns}
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise Refusal(
@@ -56,9 +59,10 @@ def read_header(names: list[str], line: int, contract: Contract, source: TableSo
             "missing_column", _missing(missing, unknown, names, line, contract, source), line=line, column=missing[0]
         )
     if misspelt := _misspelt(unknown, names, wanted):
+        where = "the header has" if line else "records have"
         raise Refusal(
             "misspelt_column",
-            f"the header has {misspelt[0]!r} where {misspelt[1]!r} is expected; {_mend(contract, source)}",
+            f"{where} {misspelt[0]!r} where {misspelt[1]!r} is expected; {_mend(contract, source)}",
             line=line,
             column=misspelt[1],
         )
@@ -83,9 +87,11 @@ def no_header(fields: int, contract: Contract) -> Header:
 
 
 def _missing(
-    missing: list[str], unknown: list[str], names: list[str], line: int, contract: Contract, source: TableSource
+    missing: list[str], unknown: list[str], names: list[str], line: int | None, contract: Contract, source: TableSource
 ) -> str:
     message = f"missing required column{'s' if len(missing) > 1 else ''} {_listed(missing)}"
+    if line is None:
+        return f"{message}, which no record has; {_mend(contract, source)}"
     used = source.csv.delimiter
     if len(names) == 1:
         counts = {sign: names[0].count(sign) for sign in DELIMITERS if sign != used}

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from clearer_platform import storage
-from clearer_platform.bronze import Delivery
+from clearer_platform.bronze import Delivery, is_json_lines
 from clearer_platform.contracts import Contract
 from clearer_platform.regions import TableSource
-from clearer_platform.silver import exact, records
+from clearer_platform.silver import exact, json_lines, records
 from clearer_platform.silver.decode import UNDECODABLE, Text, decode
 from clearer_platform.silver.header import Header, no_header, read_header, split
 from clearer_platform.silver.outcome import Refusal
@@ -38,7 +38,9 @@ class Prepared:
     """Which of them are well-formed; None where all are."""
     undecodable: Flags | None
     size: int
-    """Bytes of text."""
+    """Bytes of text that the engine reads, or somewhat more."""
+    longest: int
+    """Bytes of the longest record in it."""
 
     @property
     def count(self) -> int:
@@ -57,11 +59,6 @@ class Prepared:
             return None
         return int(self.records.lines[0])
 
-    @property
-    def longest(self) -> int:
-        """Bytes of the longest record."""
-        return int((self.records.ends - self.records.starts).max()) if self.count else 0
-
     def remove(self) -> None:
         """Remove what was written for it."""
         if self.text.is_copy:
@@ -74,17 +71,21 @@ def prepare(delivery: Delivery, contract: Contract, source: TableSource, work: P
     """Decode a delivery, index its records, check its header. Raises Refusal where it cannot be judged."""
     name = uuid.uuid4().hex
     fetched = work / f"{storage.PARTIAL}fetched-{name}{delivery.content.suffix}"
-    copy = work / f"{storage.PARTIAL}text-{name}"
+    copy, rendered = work / f"{storage.PARTIAL}text-{name}", work / f"{storage.PARTIAL}rendered-{name}"
+    is_json = is_json_lines(delivery.slot)
     local = storage.fetch(delivery.content, fetched)
     try:
-        text = decode(local, source.csv.encoding, copy, limit)
+        text = decode(local, json_lines.ENCODING if is_json else source.csv.encoding, copy, limit)
         if text.path == fetched:
             text = replace(text, path=fetched.rename(copy), is_copy=True)
         with mapped(text.path) as buffer:
+            if is_json:
+                return _rendered(delivery, text, buffer, contract, source, rendered, limit)
             prepared = _indexed(delivery, text, buffer, contract, source)
             return _cut(prepared, buffer, source.csv.delimiter, work) if _must_cut(prepared) else prepared
     except Refusal:
         copy.unlink(missing_ok=True)
+        rendered.unlink(missing_ok=True)
         raise
     finally:
         fetched.unlink(missing_ok=True)
@@ -110,6 +111,16 @@ def original(prepared: Prepared, buffer: Buffer, i: int) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
+def _rendered(
+    delivery: Delivery, text: Text, buffer: Buffer, contract: Contract, source: TableSource, readable: Path, limit: int
+) -> Prepared:
+    """A delivery of JSON lines, its well-formed ones written out as delimited text."""
+    readable.parent.mkdir(parents=True, exist_ok=True)
+    header, found = json_lines.render(buffer, contract, source, readable, limit)
+    good = None if found.good.all() else found.good
+    return Prepared(delivery, text, readable, header, found.records, good, found.undecodable, found.size, found.longest)
+
+
 def _indexed(delivery: Delivery, text: Text, buffer: Buffer, contract: Contract, source: TableSource) -> Prepared:
     csv = source.csv
     found = records.index(buffer, csv.delimiter, csv.quote)
@@ -128,7 +139,8 @@ def _indexed(delivery: Delivery, text: Text, buffer: Buffer, contract: Contract,
         good = np.ones(len(found), dtype=np.bool_)
     if bad_bytes is not None:
         good &= ~bad_bytes
-    prepared = Prepared(delivery, text, text.path, header, found, good, bad_bytes, len(buffer))
+    longest = int((found.ends - found.starts).max()) if len(found) else 0
+    prepared = Prepared(delivery, text, text.path, header, found, good, bad_bytes, len(buffer), longest)
     return _without_header(prepared)
 
 

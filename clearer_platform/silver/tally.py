@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 
 import duckdb
 
+from clearer_platform.bronze import is_json_lines
+from clearer_platform.silver import json_lines
 from clearer_platform.silver.bad import BAD, MALFORMED, REPEATED_KEY, UNDECODABLE
 from clearer_platform.silver.outcome import FIRST, Problem
+from clearer_platform.silver.prepare import Prepared
 from clearer_platform.silver.query import Judgement
 from clearer_platform.silver.validate import JUDGED, Share
 
@@ -36,19 +39,20 @@ def tallies(con: duckdb.DuckDBPyConnection, judgement: Judgement, shares: Sequen
         f"SELECT _number, name, count(*), min(_line, {FIRST}) FROM ({broken}) GROUP BY _number, name ORDER BY ALL"
     ).fetchall():
         found[number].rules[name] = count
-        found[number].problems += [_problem(judgement, name, line) for line in lines]
+        found[number].problems += [_problem(judgement, shares[number].prepared, name, line) for line in lines]
     for tally in found:
         tally.problems.sort(key=lambda problem: (problem.line or 0, problem.rule))
     return found
 
 
-def _problem(judgement: Judgement, rule: str, line: int) -> Problem:
+def _problem(judgement: Judgement, prepared: Prepared, rule: str, line: int) -> Problem:
     condition = {c.rule: c for c in judgement.conditions[0]}.get(rule)
     if condition:
         return Problem(rule=rule, message=condition.message, line=line, column=condition.column)
+    fields = f"not {len(judgement.header.columns)} fields, or a quote or control character out of place"
     message = {
-        MALFORMED: f"not {len(judgement.header.columns)} fields, or a quote or control character out of place",
-        UNDECODABLE: f"bytes that are not {judgement.source.csv.encoding} text",
+        MALFORMED: json_lines.MALFORMED if is_json_lines(prepared.delivery.slot) else fields,
+        UNDECODABLE: f"bytes that are not {prepared.text.encoding} text",
         REPEATED_KEY: "its key stands in an earlier row of the delivery",
     }[rule]
     return Problem(rule=rule, message=message, line=line)
