@@ -6,9 +6,12 @@ from typing import Any
 import dagster as dg
 
 from clearer_platform import gold
+from clearer_platform.defs.alerting import set_aside_asset
 from clearer_platform.defs.jobs import jobs
 from clearer_platform.defs.marts import Marts
 from clearer_platform.defs.resources import resources
+from clearer_platform.defs.schedules import schedules
+from clearer_platform.defs.sensors import sensors
 from clearer_platform.defs.steps import steps
 from clearer_platform.platform import Platform
 
@@ -26,8 +29,10 @@ def build_defs(platform: Platform | None = None, **overrides: Any) -> dg.Definit
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return dg.Definitions(
-            assets=steps(platform, marts),
+            assets=[*steps(platform, marts), set_aside_asset()],
             jobs=jobs(platform, marts),
+            sensors=sensors(platform),
+            schedules=schedules(platform),
             resources={**resources(platform, marts), **overrides},
         )
 

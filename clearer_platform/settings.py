@@ -32,6 +32,14 @@ class Settings(BaseSettings):
     max_delivery_bytes: int = Field(
         default=8_000_000_000, gt=0, description="A delivery larger than this, uncompressed, is refused."
     )
+    settle: float = Field(
+        default=1.0, ge=0, description="Seconds for which a landing file without a .done marker must not have changed."
+    )
+    notifiers: tuple[str, ...] = Field(
+        default=("log",),
+        description="Who is told of alerts (a JSON list): log, webhook:<URL or $VARIABLE>, module:factory.",
+    )
+    ui_url: str | None = Field(default=None, description="Where the UI answers, for links in alerts; `up` sets it.")
     lock_timeout: float = Field(default=600, ge=0, description="Seconds to wait for another writer of a region.")
 
     @property

@@ -11,6 +11,9 @@ from upath import UPath
 from clearer_platform.platform import Platform
 from clearer_platform.settings import Settings
 
+EFFORT = int(os.environ.get("CLEARER_TEST_EFFORT", "1"))
+"""How many times the usual number of random histories, kills and schedules of faults are tried."""
+
 REGIONS = """
 reporting_currency = "EUR"
 

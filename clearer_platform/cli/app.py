@@ -7,9 +7,11 @@ import typer
 from typer.core import TyperGroup
 
 from clearer_platform.cli import (
+    aside,
     check,
     deliver,
     demo,
+    fetch,
     load,
     materialize,
     quarantine,
@@ -81,9 +83,11 @@ app.command("sample", rich_help_panel="Begin")(sample.sample)
 app.command("up", rich_help_panel="Begin")(up.up)
 app.command("check", rich_help_panel="Begin")(check.check)
 app.command("deliver", rich_help_panel="Run")(deliver.deliver)
+app.command("fetch", rich_help_panel="Run")(fetch.fetch)
 app.command("materialize", rich_help_panel="Run")(materialize.materialize)
 app.command("revalidate", rich_help_panel="Run")(revalidate.revalidate)
 app.command("status", rich_help_panel="Look")(status.status)
 app.command("tables", rich_help_panel="Look")(tables.tables)
 app.command("load", rich_help_panel="Look")(load.load)
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel="Look")
+app.add_typer(aside.app, name="aside", rich_help_panel="Look")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clearer_platform.cli.aside import say_set_aside
 from clearer_platform.cli.options import From, Json, Regions, To, in_order
 from clearer_platform.cli.output import console, note, print_json, progress, say
 
@@ -72,6 +73,8 @@ def status(
     else:
         print_grid(found if len(regions) == 1 or tables else states.by_region(found))
         _say_silence(platform, found, now)
+    if not json:
+        say_set_aside(platform, regions if region else None)
 
 
 def print_grid(cells: "Sequence[Cell]") -> None:

@@ -58,6 +58,10 @@ class Marts:
                 found |= self.tables(self.models[name])
         return found
 
+    def parents(self) -> dict[dg.AssetKey, set[dg.AssetKey]]:
+        """The assets that stand directly before each model."""
+        return {key_of(model): self._upstream(model) for model in self.models.values()}
+
     def code_version(self, model: Model) -> str:
         """Changes with the model's SQL and with what its YAML says."""
         sql = self._file(model)

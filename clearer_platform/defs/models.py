@@ -1,18 +1,21 @@
 """Gold in a run: building a region's warehouse and the global one, and reporting every partition that it re-stated."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
 from clearer_platform import gold
-from clearer_platform.defs import figures
+from clearer_platform.defs import figures, looks
 from clearer_platform.defs.marts import key_of
 from clearer_platform.defs.names import GLOBAL, GOLD, check_name, is_partition, partition_key
 from clearer_platform.defs.reporting import Events, Run, Trouble
 from clearer_platform.defs.tables import RegionTables
 from clearer_platform.errors import ClearerError
 from clearer_platform.gold import Build, GoldFailed, Model, TestResult
+
+Previews = Mapping[tuple[str, date | None], dg.MetadataValue[Any]]
 
 
 def build_days(run: Run, tables: RegionTables) -> Events:
@@ -25,14 +28,15 @@ def build_days(run: Run, tables: RegionTables) -> Events:
         return
     elsewhere = [day for day in build.restated if day not in days and is_partition(run.platform.registry, day)]
     found = figures.by_day(run.platform, region, run.marts.days, [*days, *elsewhere])
+    seen = looks.previews(run.platform, region, run.marts.days, [*days, *elsewhere])
     for model in run.marts.days:
         asked = days if run.reporter.selected(key_of(model)) else sorted({*build.restated} & {*days})
         for day in asked:
-            yield from _day(run, tables, model, day, found, is_asked=run.reporter.selected(key_of(model)))
+            yield from _day(run, tables, model, day, found, seen, is_asked=run.reporter.selected(key_of(model)))
     # Afterwards: what Dagster notes as the version that a model was made from is the latest that it was told.
     for model in run.marts.days:
         for day in elsewhere:
-            yield from _day(run, tables, model, day, found, is_asked=False)
+            yield from _day(run, tables, model, day, found, seen, is_asked=False)
     yield from _wholes(run, region)
 
 
@@ -59,16 +63,19 @@ def _built(run: Run, region: str | None, days: list[date]) -> tuple[Build | None
     try:
         build = gold.warm.build(run.platform, region)
     except ClearerError as e:
-        _not_built(run, region, days, e.message, e.hint)
+        _not_built(run, region, days, e)
         return None, e.tests if isinstance(e, GoldFailed) else ()
     run.progress(name, "build", 1, 1)
     return build, build.tests
 
 
-def _not_built(run: Run, region: str | None, days: list[date], reason: str, hint: str | None) -> None:
+def _not_built(run: Run, region: str | None, days: list[date], error: ClearerError) -> None:
     layer = GOLD if region else GLOBAL
     where: list[date | None] = [*days] or [None]
-    run.reporter.troubles += [Trouble(layer, region or GLOBAL, day, layer, reason, hint) for day in where]
+    run.reporter.troubles += [
+        Trouble(layer, region or GLOBAL, day, layer, error.message, error.hint, may_pass=error.may_pass)
+        for day in where
+    ]
 
 
 def _day(
@@ -77,6 +84,7 @@ def _day(
     model: Model,
     day: date,
     found: dict[tuple[str, date], figures.Figures],
+    seen: Previews,
     is_asked: bool,
 ) -> Events:
     """Report one day of a model, or say what stands in its way."""
@@ -87,7 +95,7 @@ def _day(
             run.reporter.troubles.append(Trouble(asset, tables.region, day, table, reason, is_consequence=True))
         return
     content = found.get((model.name, day), figures.NOTHING)
-    metadata = {"dagster/partition_row_count": content.rows}
+    metadata = {"dagster/partition_row_count": content.rows, **_preview(seen, model, day)}
     partition = partition_key(tables.region, day)
     yield run.reporter.published(key_of(model), partition, metadata, content.version, run.marts.code_version(model))
 
@@ -96,9 +104,10 @@ def _wholes(run: Run, region: str | None) -> Events:
     """Report the models without a day, of a region or of all."""
     models = run.marts.globals if region is None else run.marts.wholes
     found = figures.whole(run.platform, region, models)
+    seen = looks.previews(run.platform, region, models)
     for model in models:
         content = found[model.name]
-        metadata = {"dagster/row_count": content.rows}
+        metadata = {"dagster/row_count": content.rows, **_preview(seen, model, None)}
         yield run.reporter.published(key_of(model), region, metadata, content.version, run.marts.code_version(model))
 
 
@@ -118,3 +127,7 @@ def _checked(
                     metadata={"failing_rows": test.failures, "message": test.message},
                     severity=dg.AssetCheckSeverity.WARN if test.severity == "warn" else dg.AssetCheckSeverity.ERROR,
                 )
+
+
+def _preview(seen: Previews, model: Model, day: date | None) -> dict[str, dg.MetadataValue[Any]]:
+    return {"preview": seen[model.name, day]} if (model.name, day) in seen else {}

@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 
 import dagster as dg
 
 from clearer_platform.regions import Registry
+from clearer_platform.regions.registry import EARLIEST_ZONE
 
 BRONZE, SILVER, GOLD, GLOBAL = "bronze", "silver", "gold", "global"
-EARLIEST_ZONE = "Etc/GMT-14"
-"""Where a day begins first: a day is a partition as soon as it has begun anywhere."""
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+"""Tags of a run for a range of partitions."""
 
 
 def asset_key(layer: str, name: str) -> dg.AssetKey:
@@ -61,3 +62,14 @@ def by_region(keys: Iterable[str]) -> dict[str, list[date]]:
     for region, day in sorted(map(split, keys)):
         grouped.setdefault(region, []).append(day)
     return grouped
+
+
+def ranges(days: Iterable[date]) -> list[tuple[date, ...]]:
+    """Days in unbroken ranges: a run of Dagster is for one."""
+    found: list[tuple[date, ...]] = []
+    for day in sorted(set(days)):
+        if found and found[-1][-1] + timedelta(days=1) == day:
+            found[-1] = (*found[-1], day)
+        else:
+            found.append((day,))
+    return found

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from clearer_platform.defs.provenance import Provenance
 from clearer_platform.platform import Platform
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ Progress = Callable[[str, str, int, int], None]
 SHOWN = 20
 """Troubles that a failure's message lists; its metadata has them all."""
 
-VERSION, CODE = "dagster/data_version", "dagster/code_version"
+INTERRUPTED = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
+"""What a step ends with when its process is told to end."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Trouble:
     hint: str | None = None
     is_consequence: bool = False
     """Whether nothing was wrong with the asset itself, but with `table` before it."""
+    may_pass: bool = False
+    """Whether the same may go well a moment later."""
 
     def __str__(self) -> str:
         place = " ".join(filter(None, (self.region, f"{self.day or ''}", self.table)))
@@ -53,15 +57,25 @@ def causes(troubles: Collection[Trouble]) -> list[Trouble]:
     return [t for t in troubles if not t.is_consequence or (t.region, t.day, t.table) not in found]
 
 
+def told(failure: Any) -> tuple[Trouble, ...]:
+    """The troubles that a failed step ended with; none where it broke off. `failure` is Dagster's StepFailureData."""
+    data = failure.user_failure_data
+    listed: list[dict[str, Any]] = data.metadata["troubles"].value if data and "troubles" in data.metadata else []
+    return tuple(Trouble(**{**t, "day": date.fromisoformat(t["day"]) if t["day"] else None}) for t in listed)
+
+
 class Reporter:
     """Makes the events of one step."""
 
-    def __init__(self, context: dg.AssetExecutionContext) -> None:
+    def __init__(
+        self, context: dg.AssetExecutionContext, parents: Mapping[dg.AssetKey, Collection[dg.AssetKey]]
+    ) -> None:
         self._selected = context.selected_asset_keys
         self._checks = context.selected_asset_check_keys
         partitioned = context.has_partition_key or context.has_partition_key_range
         self._partitions: list[str] = list(context.partition_keys) if partitioned else []
         self._code = {spec.key: spec.code_version for spec in context.assets_def.specs}
+        self._provenance = Provenance(context.instance, parents)
         self.troubles: list[Trouble] = []
 
     def selected(self, key: dg.AssetKey) -> bool:
@@ -80,10 +94,8 @@ class Reporter:
         alone = [partition] == self._partitions or (partition is None and not self._partitions)
         if alone and key in self._selected:
             return dg.MaterializeResult(asset_key=key, metadata=metadata, data_version=dg.DataVersion(version))
-        tags = {VERSION: version, CODE: code_version or self._code.get(key) or ""}
-        return dg.AssetMaterialization(
-            key, partition=partition, metadata=metadata, tags={k: v for k, v in tags.items() if v}
-        )
+        tags = self._provenance.tags(key, version, code_version or self._code.get(key) or "")
+        return dg.AssetMaterialization(key, partition=partition, metadata=metadata, tags=tags)
 
     def wanted_checks(self, key: dg.AssetKey) -> set[str]:
         """The names of the asset's checks that this run is asked to evaluate."""
@@ -94,6 +106,11 @@ class Reporter:
         for spec in specs:
             if spec.key in self._checks:
                 yield dg.Output(None, output_name=spec.get_python_identifier())
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether a retry could publish more: a server was gone, or somebody else held a lock for too long."""
+        return any(trouble.may_pass for trouble in self.troubles)
 
     def failure(self) -> dg.Failure | None:
         """What the run ends with where something was not published."""

@@ -2,28 +2,27 @@
 
 import re
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 
 from clearer_platform.definitions import build_defs
 from clearer_platform.defs.jobs import REGION_DAYS
-from clearer_platform.defs.names import GOLD, partition_key, split
-from clearer_platform.defs.reporting import Progress, Trouble, causes
+from clearer_platform.defs.names import GOLD, RANGE_END, RANGE_START, partition_key, ranges, split
+from clearer_platform.defs.reporting import INTERRUPTED, Progress, Trouble, causes, told
 from clearer_platform.defs.resources import silent
 from clearer_platform.platform import Platform
 from clearer_platform.storage import publish_bytes
 
+FOR_THE_UI = 2
+"""Runs that may go on beside one of each region."""
 FOR_SERVERS, FOR_COMMANDS = "dagster.yaml", "commands.yaml"
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-INTERRUPTED = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
 NO_CAPTURE = """
 # A command draws on its terminal; what it prints is not captured.
 compute_logs:
@@ -66,6 +65,7 @@ def instance(platform: Platform) -> dg.DagsterInstance:
     home.mkdir(parents=True, exist_ok=True)
     template = files("clearer_platform.defs").joinpath(FOR_SERVERS).read_text("utf-8")
     shipped = template.replace("{home}", str(home).replace("\\", "\\\\").replace('"', '\\"'))
+    shipped = shipped.replace("{runs}", str(len(platform.registry.regions) + FOR_THE_UI))
     mine = _written(home / FOR_SERVERS, shipped)
     own = re.sub(r"^compute_logs:.*?(?=^\S|\Z)", "", mine, flags=re.MULTILINE | re.DOTALL)
     _written(home / FOR_COMMANDS, shipped.splitlines()[0] + "\n" + own + NO_CAPTURE)
@@ -94,17 +94,6 @@ def loadable(platform: Platform) -> int:
     return len(list(defs.resolve_all_asset_specs()))
 
 
-def ranges(days: Iterable[date]) -> list[tuple[date, ...]]:
-    """Days in unbroken ranges: a run of Dagster is for one."""
-    found: list[tuple[date, ...]] = []
-    for day in sorted(set(days)):
-        if found and found[-1][-1] + timedelta(days=1) == day:
-            found[-1] = (*found[-1], day)
-        else:
-            found.append((day,))
-    return found
-
-
 def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, region: str, days: tuple[date, ...]) -> RunOutcome:
     started = time.monotonic()
     result = job.execute_in_process(
@@ -131,9 +120,8 @@ def _troubles(result: dg.ExecuteInProcessResult, region: str) -> tuple[Trouble, 
     """What the failed step said; an error that it did not foresee is raised, for it is a bug and no outcome."""
     for event in result.filter_events(lambda e: e.is_step_failure):
         data = event.step_failure_data
-        if data.user_failure_data and "troubles" in data.user_failure_data.metadata:
-            listed: list[dict[str, Any]] = data.user_failure_data.metadata["troubles"].value  # type: ignore[assignment]
-            return tuple(Trouble(**{**t, "day": date.fromisoformat(t["day"]) if t["day"] else None}) for t in listed)
+        if found := told(data):
+            return found
         if data.error and data.error.cls_name in INTERRUPTED:
             raise KeyboardInterrupt
         raise RuntimeError(f"the run of {region} broke off: {data.error_display_string}")

@@ -5,11 +5,13 @@ as they were: in Dagster a failed output or check fails every partition of its r
 for a part of the assets. Who writes is decided by the file locks of the layers below; pools are for display.
 """
 
+import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import dagster as dg
 
+from clearer_platform.defs import alive
 from clearer_platform.defs.delivered import table_checks, table_specs
 from clearer_platform.defs.marts import Marts
 from clearer_platform.defs.models import build_days, build_globals, build_wholes
@@ -19,6 +21,8 @@ from clearer_platform.defs.tables import RegionTables
 from clearer_platform.platform import Platform
 
 POOL = "regions"
+RETRIES, FIRST_WAIT = 2, 4.0
+"""How often a step is tried again, where that can help, and the seconds before it is; four times as many the next."""
 Work = Callable[[dg.AssetExecutionContext, Run], Events]
 
 
@@ -68,12 +72,19 @@ def _step(
 ) -> dg.AssetsDefinition:
     """A step that does `work`, and ends failed where something could not be published."""
 
+    upstream = {spec.key: [dep.asset_key for dep in spec.deps] for spec in how["specs"]}
+
     @dg.multi_asset(check_specs=check_specs, can_subset=True, required_resource_keys={"progress"}, **how)
     def step(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        reporter = Reporter(context)
+        alive.hold(alive.folder(context.instance), context.run_id)
+        reporter = Reporter(context, {**upstream, **marts.parents()})
         yield from work(context, Run(platform, marts, reporter, context.resources.progress))
         yield from reporter.check_outputs(check_specs)
-        if failure := reporter.failure():
+        failure = reporter.failure()
+        if failure and reporter.may_pass:
+            wait = FIRST_WAIT * 4**context.retry_number * random.uniform(0.5, 1)
+            raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=wait) from failure
+        if failure:
             raise failure
 
     return step

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from clearer_platform import bronze, silver, sources
-from clearer_platform.defs import judging
+from clearer_platform.defs import judging, looks
 from clearer_platform.defs.delivered import HISTORY
 from clearer_platform.defs.names import BRONZE, SILVER, asset_key, partition_key
 from clearer_platform.defs.reporting import Events, Run, Trouble, version_of
@@ -40,13 +40,16 @@ class RegionTables:
             return
         self.progress(self.region, f"receive {table}", 0, len(self.days))
         try:
-            sources.collect(self.platform, self.region, table, self.days)
+            received = sources.collect(self.platform, self.region, table, self.days)
             slots = bronze.slots(self.layout, table, self.days)
         except ClearerError as e:
             self._all_failed(key, table, e)
             return
+        failed = {failure.day: failure.error for failure in received if isinstance(failure, sources.Failure)}
         for day in self.days:
-            if found := [slot for slot in slots if slot.day == day]:
+            if error := failed.get(day):
+                self._trouble(key, table, day, error.message, error.hint, error.may_pass)
+            elif found := [slot for slot in slots if slot.day == day]:
                 version = version_of(slot.current.id for slot in found)
                 yield self.reporter.published(key, partition_key(self.region, day), _received(found), version)
             else:
@@ -123,13 +126,16 @@ class RegionTables:
             yield self.reporter.published(key, partition_key(self.region, day), metadata, version)
 
     def _accepted(self, table: str, day: date, published: list[Outcome]) -> dict[str, Any]:
+        delivered, rejected = sum(o.delivered for o in published), sum(o.rejected for o in published)
         return {
             "dagster/partition_row_count": sum(o.accepted for o in published),
-            "delivered": sum(o.delivered for o in published),
+            "delivered": delivered,
             "accepted": sum(o.accepted for o in published),
-            "rejected": sum(o.rejected for o in published),
+            "rejected": rejected,
             "bytes": sum(o.bytes for o in published),
+            "rejected_share": round(rejected / delivered, 6) if delivered else 0.0,
             "rules": judging.rules_table(published),
+            "rejected_sample": looks.rejected_sample(published),
             "deliveries": dg.MetadataValue.text(", ".join(f"{o.slot} {o.delivery}" for o in published)),
             "files": dg.MetadataValue.path(str(self.layout.silver_file(table, day, "x").parent)),
         }
@@ -156,10 +162,13 @@ class RegionTables:
 
     def _all_failed(self, key: dg.AssetKey, table: str, error: ClearerError) -> None:
         for day in self.days:
-            self._trouble(key, table, day, error.message, error.hint)
+            self._trouble(key, table, day, error.message, error.hint, error.may_pass)
 
-    def _trouble(self, key: dg.AssetKey, table: str, day: date, reason: str, hint: str | None) -> None:
-        self.reporter.troubles.append(Trouble("/".join(key.path), self.region, day, table, reason, hint))
+    def _trouble(
+        self, key: dg.AssetKey, table: str, day: date, reason: str, hint: str | None, may_pass: bool = False
+    ) -> None:
+        asset = "/".join(key.path)
+        self.reporter.troubles.append(Trouble(asset, self.region, day, table, reason, hint, may_pass=may_pass))
 
 
 def _received(slots: list[bronze.Slot]) -> dict[str, Any]:

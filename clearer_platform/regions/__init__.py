@@ -1,6 +1,7 @@
 """The registry (`regions.toml`) and where a region keeps its data. A new region is a block of TOML."""
 
+from clearer_platform.regions.http import HttpSource
 from clearer_platform.regions.layout import Layout
 from clearer_platform.regions.registry import CsvFormat, Region, Registry, TableSource, load_registry
 
-__all__ = ["CsvFormat", "Layout", "Region", "Registry", "TableSource", "load_registry"]
+__all__ = ["CsvFormat", "HttpSource", "Layout", "Region", "Registry", "TableSource", "load_registry"]

@@ -13,10 +13,13 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from clearer_platform.errors import RegistryError, UnknownName
+from clearer_platform.regions.http import HttpSource, http_source
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DIRECTIVES = "YymdHMSfbBpI"
+EARLIEST_ZONE = "Etc/GMT-14"
+"""Where a day begins first: a day can be delivered for as soon as it has begun anywhere."""
 
 
 class _Entry(BaseModel):
@@ -73,6 +76,7 @@ class TableEntry(_Entry):
     columns: dict[str, str] = Field(default_factory=dict, description="Contract column -> the file's header name.")
     timezone: str | None = Field(default=None, description="The source's zone where it is not the region's.")
     csv: dict[str, Any] = Field(default_factory=dict, description="What differs from the region's csv block.")
+    http: dict[str, Any] | None = Field(default=None, description="The API that has it; over the region's http block.")
 
 
 class TableSource(_Entry):
@@ -114,6 +118,7 @@ class Region(_Entry):
         default="reject", description="A local time that does not exist: move it forward by the gap, or reject the row."
     )
     csv: CsvFormat = CsvFormat()
+    http: dict[str, Any] = Field(default_factory=dict, description="What the http blocks of its tables share.")
     tables: dict[str, TableEntry] = Field(default_factory=dict)
 
     @field_validator("timezone")
@@ -134,6 +139,7 @@ class Region(_Entry):
     def _formats_fit(self) -> "Region":
         for table in self.tables:
             self.source(table)
+            self.http_source(table)
         return self
 
     @property
@@ -160,6 +166,11 @@ class Region(_Entry):
             columns=entry.columns,
         )
 
+    def http_source(self, table: str) -> HttpSource | None:
+        """The API that `table` is read from, if it is; files of it may come all the same."""
+        entry = self.tables[table].http
+        return None if entry is None else http_source(self.http, entry)
+
     def is_due(self, table: str, day: date) -> bool:
         """Whether a delivery of `table` is expected for the business day `day`."""
         days = self.tables[table].days
@@ -184,6 +195,10 @@ class Registry(_Entry):
     def start(self) -> date:
         """The first business day of any region."""
         return min(region.start for region in self.regions.values())
+
+    def newest_day(self, now: datetime) -> date:
+        """The last day that has begun anywhere at the instant `now` (aware)."""
+        return now.astimezone(ZoneInfo(EARLIEST_ZONE)).date()
 
 
 def load_registry(path: Path) -> Registry:

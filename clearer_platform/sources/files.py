@@ -1,24 +1,30 @@
 """Files: `<region root>/landing/<table>/<name with YYYY-MM-DD>.csv[.gz|.zst]`, and single files handed over by name.
 
+Instead of delimited text (`.csv`) a file may hold JSON lines (`.jsonl`).
+
 A landing file stays where it is; the manifests decide whether it is new, by its size and time and then by its bytes.
+Beside it may lie `<name>.done`, by which its sender says that it is complete.
 """
 
 import re
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from upath import UPath
 
-from clearer_platform.bronze import Delivery, Receipt, current, receive, slots
+from clearer_platform.bronze import Delivery, Receipt, Slot, receive, slots
+from clearer_platform.bronze.receive import LONGEST_SLOT
 from clearer_platform.bronze.slots import has_bytes
-from clearer_platform.errors import DeliveryError
+from clearer_platform.errors import DeliveryError, StorageError
 from clearer_platform.platform import Platform
-from clearer_platform.storage import files, is_local, reported
+from clearer_platform.storage import listing
 
-NAME = re.compile(r"(?<!\d)(\d{4}-\d{2}-\d{2})(?!\d).*\.csv(?:\.gz|\.zst)?$", re.IGNORECASE)
+NAME = re.compile(r"(?<!\d)(\d{4}-\d{2}-\d{2})(?!\d).*\.(?:csv|jsonl)(?:\.gz|\.zst)?$", re.IGNORECASE)
 IN_PROGRESS = (".tmp", ".part", ".partial", ".crdownload")
+DONE = ".done"
 
 
 @dataclass(frozen=True)
@@ -43,48 +49,99 @@ class Stray:
     """A file in a landing folder that is no delivery, and why."""
 
     region: str
+    """The region; where there is none of that name, the folder that stands where a region's would."""
     path: UPath | Path
     reason: str
+    version: str
+    root: UPath | Path
+    """The root whose landing folder it lies in."""
 
 
 def landed(platform: Platform, region: str, tables: Iterable[str] | None = None) -> tuple[list[Arrival], list[Stray]]:
-    """What lies in a region's landing folders: what can be received, and what cannot, with the reason."""
-    layout, entry = platform.layout(region), platform.region(region)
+    """What lies in a region's landing folders: what can be received, and what cannot, with the reason.
+
+    With `tables`, only their arrivals; strays are told in any case.
+    """
     arrivals: list[Arrival] = []
     strays: list[Stray] = []
-    landing = layout.root / "landing"
-    for path in files(landing):
-        if path.name.startswith(".") or path.name.lower().endswith(IN_PROGRESS):
-            continue
-        table = path.parent.name
-        if table not in entry.tables:
-            strays.append(Stray(region, path, f"region {region} delivers no table called {table!r}"))
-        elif tables is not None and table not in tables:
-            continue
-        elif (day := business_day(path.name)) is None:
-            strays.append(
-                Stray(region, path, "its name has no possible day (YYYY-MM-DD) or does not end in .csv[.gz|.zst]")
-            )
-        else:
-            arrivals.append(Arrival(region, table, day, path, _version(path)))
+    tell = Teller(platform, region, datetime.now(UTC))
+    for text, found in sorted(listing(tell.landing).items()):
+        item = tell(text, found)
+        if isinstance(item, Stray):
+            strays.append(item)
+        elif item is not None and (tables is None or item.table in tables):
+            arrivals.append(item)
     return arrivals, strays
+
+
+class Teller:
+    """Tells what files in a region's landing folders are, at one instant. Whatever all of them share is read once."""
+
+    def __init__(self, platform: Platform, region: str, now: datetime) -> None:
+        self._region, self._registry = region, platform.registry
+        self._newest = platform.registry.newest_day(now)
+        self._root = platform.layout(region).root
+        self.landing = self._root / "landing"
+        self._tables = {str(platform.layout(region).landing(table)): table for table in platform.region(region).tables}
+
+    def __call__(self, text: str, version: str) -> Arrival | Stray | None:
+        """What the file at `text` is; None where it is hidden, in progress, or beside another."""
+        folder, _, name = text.rpartition("/")
+        if name.startswith(".") or name.lower().endswith((*IN_PROGRESS, DONE)):
+            return None
+        path = UPath(text, **self._root.storage_options) if isinstance(self._root, UPath) else Path(text)
+        table, day = self._tables.get(folder), business_day(name)
+        if table is not None and day is not None and (reason := self._objection(name, day)) is None:
+            return Arrival(self._region, table, day, path, version)
+        if folder == str(self.landing):
+            reason = "it lies in no table's folder"
+        elif table is None:
+            reason = f"region {self._region} delivers no table called {folder.rpartition('/')[2]!r}"
+        elif day is None:
+            reason = "its name has no possible day (YYYY-MM-DD) or does not end in .csv[.gz|.zst]"
+        return Stray(self._region, path, reason or "", version, self._root)
+
+    def _objection(self, name: str, day: date) -> str | None:
+        """Why a file of this name and day cannot be received, if it cannot."""
+        if day < self._registry.start:
+            return f"its day, {day}, is before the first of any region ({self._registry.start})"
+        if day > self._newest:
+            return f"its day, {day}, has not begun anywhere yet"
+        return f"its name is longer than {LONGEST_SLOT} characters" if len(name) > LONGEST_SLOT else None
 
 
 def pending(platform: Platform, region: str, table: str, days: Collection[date] | None = None) -> list[Arrival]:
     """The landing files of a table (for `days`, or all) that bronze does not have yet."""
     arrivals = [a for a in landed(platform, region, [table])[0] if days is None or a.day in days]
-    known = _seen(delivery for slot in slots(platform.layout(region), table, days) for delivery in slot.deliveries)
-    return [arrival for arrival in arrivals if known.get(str(arrival.path)) != arrival.version]
+    return _unreceived(_slots_of(platform, region, table, arrivals), arrivals)
 
 
 def changed(platform: Platform, region: str, table: str) -> list[Arrival]:
     """The pending files that would change something; one that was only moved or touched is no news."""
-    found = []
-    for arrival in pending(platform, region, table):
-        newest = current(platform.layout(region), table, arrival.day, arrival.slot)
-        if newest is None or not has_bytes(newest, arrival.path):
-            found.append(arrival)
-    return found
+    return news(platform, region, table, landed(platform, region, [table])[0])
+
+
+def news(platform: Platform, region: str, table: str, arrivals: Collection[Arrival]) -> list[Arrival]:
+    """Those of a table's arrivals that would change something. One that cannot be read would: receiving it says why."""
+    found = _slots_of(platform, region, table, arrivals)
+    newest = {(slot.day, slot.name): slot.current for slot in found}
+    return [a for a in _unreceived(found, arrivals) if not _is_same(newest.get((a.day, a.slot)), a)]
+
+
+def _is_same(newest: Delivery | None, arrival: Arrival) -> bool:
+    with suppress(StorageError):
+        return newest is not None and has_bytes(newest, arrival.path)
+    return False
+
+
+def _slots_of(platform: Platform, region: str, table: str, arrivals: Collection[Arrival]) -> list[Slot]:
+    return slots(platform.layout(region), table, {arrival.day for arrival in arrivals})
+
+
+def _unreceived(found: Collection[Slot], arrivals: Iterable[Arrival]) -> list[Arrival]:
+    """The arrivals whose version is not the one that was received last from their path."""
+    known = _seen(delivery for slot in found for delivery in slot.deliveries)
+    return [arrival for arrival in arrivals if known.get(str(arrival.path)) != arrival.version]
 
 
 def collect(platform: Platform, region: str, table: str, days: Collection[date] | None = None) -> list[Receipt]:
@@ -137,13 +194,3 @@ def _seen(deliveries: Iterable[Delivery]) -> dict[str, str | None]:
     """The version of each origin that was received last."""
     ordered = sorted(deliveries, key=lambda d: d.manifest.received_at)
     return {d.manifest.origin: d.manifest.origin_version for d in ordered}
-
-
-def _version(path: UPath | Path) -> str:
-    with reported("read", path):
-        if is_local(path):
-            status = path.stat()
-            return f"{status.st_size}-{status.st_mtime_ns}"
-        assert isinstance(path, UPath)
-        info = path.fs.info(path.path)
-        return str(info.get("ETag") or f"{info.get('size')}-{info.get('LastModified') or info.get('mtime')}")

@@ -104,6 +104,10 @@ class Gold:
         self.builds.append("global")
         return gold.Build(None, True, (), {}, (), 0.0, True)
 
+    def build_either(self, platform: Platform, region: str | None) -> gold.Build:
+        """What a run calls."""
+        return self.build(platform, region) if region else self.build_global(platform)
+
     def connect(self, platform: Platform, region: str | None) -> duckdb.DuckDBPyConnection:
         """A row of `sales` for each day on which transactions came."""
         connection = duckdb.connect(":memory:")
@@ -128,6 +132,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> Gold:
     monkeypatch.setattr(gold, "models", lambda platform: MODELS)
     for name in ("build", "build_global", "connect"):
         monkeypatch.setattr(gold, name, getattr(stand_in, name))
+    monkeypatch.setattr(gold.warm, "build", stand_in.build_either)
     return stand_in
 
 

@@ -25,6 +25,7 @@ from clearer_platform import gold
 from clearer_platform.bronze import slots
 from clearer_platform.platform import Platform
 from clearer_platform.storage import PARTIAL, files
+from clearer_platform_tests.conftest import EFFORT
 from clearer_platform_tests.flow import bring_up, deliver
 
 PUBLISHING = ("replace", "rename")
@@ -207,7 +208,7 @@ def test_kills_at_random_moments_of_a_build(platform, tmp_path):
     assert in_child(lambda: gold_run(platform)) == 0
     length, new = time.monotonic() - began, served(platform)
     moments = random.Random(7)
-    for _ in range(4):
+    for _ in range(3 * EFFORT):
         restored(platform, tmp_path / "before")
         in_child(lambda: gold_run(platform), kill_after=moments.uniform(0.05, length))
         assert marts(platform.layout("eu").warehouse) in (old[0], new[0]), "a reader would see half a publication"

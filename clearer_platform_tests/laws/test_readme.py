@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from clearer_platform import gold
+from clearer_platform import gold, sources
 from clearer_platform.platform import Platform
 from clearer_platform.settings import PROJECT, Settings
 from clearer_platform_tests.conftest import REGIONS
 from clearer_platform_tests.flow import deliver, query, run
+from clearer_platform_tests.sources.faulty_api import Answer, serving
+from clearer_platform_tests.sources.service import Service
 
 DAY = date(2024, 10, 28)
 MEMBERS = "member_id,tier,points\nm1,basic,5\nm2,gold,70\nm3,platinum,9\nm4,gold,0\nm5,basic,1\n"
@@ -79,3 +81,20 @@ def test_a_new_table_is_a_contract_and_a_dbt_model(with_loyalty):
         {"tier": "gold", "members": 3, "points": 100},
     ]
     assert "loyalty_by_tier" in {model.alias for model in gold.models(with_loyalty)}
+
+
+def test_an_api_is_toml_alone(make_platform, monkeypatch):
+    monkeypatch.setenv("TALKS_KEY", "s3cret")
+    pages = [['{"conversation_id": "c1", "like_count": 1.0}'], ["{}"], []]
+
+    def respond(n: int, asked: dict[str, str]) -> Answer:
+        page = ",".join(pages[int(asked["p"]) - 1])
+        return Answer(f'{{"data": {{"items": [{page}], "count": 2}}}}'.encode(), "application/json")
+
+    with serving() as (running, url):
+        running.api = service = Service(respond)
+        text = REGIONS + example("api.toml").replace("https://api.example.com", url)
+        (receipt,) = sources.collect(make_platform(text), "us", "conversations", [DAY])
+    assert receipt.delivery.content.read_text() == '{"conversation_id": "c1", "like_count": 1.0}\n{}\n'
+    assert service.queries[0] == {"p": "1", "from": "2024-10-28T04:00:00Z", "to": "2024-10-29T04:00:00Z"}
+    assert (service.paths[0], service.headers[0]["x-api-key"]) == ("/v2/talks", "s3cret")

@@ -1,0 +1,154 @@
+"""What has come and is to be run: the work of the landing sensor, look after look.
+
+Manifests decide what is new, and the instance's runs what is asked for already; what is kept in here between ticks only
+spares work, and may be lost at any moment. While a run of a region is queued or started, nothing more is asked of that
+region: what lands meanwhile is asked for at once when the run has ended, in one run.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+
+import dagster as dg
+
+from clearer_platform import sources
+from clearer_platform.defs.names import is_partition
+from clearer_platform.defs.requests import REGION, LostRuns, again, regions_of, requests, underway
+from clearer_platform.errors import ClearerError
+from clearer_platform.platform import Platform
+from clearer_platform.serving.facts import behind_shared
+from clearer_platform.sources.aside import of_unknown_regions, set_aside
+from clearer_platform.sources.files import Arrival, Stray
+from clearer_platform.sources.watch import Looks, Watch
+
+LOGGER = logging.getLogger("clearer_platform.landing")
+FIRST_WAIT, LONGEST_WAIT = 20.0, 3600.0
+"""Seconds until a file that a run could not receive is asked for again: longer each time."""
+
+Wanted = dict[str, set[date]]
+
+
+class Landing:
+    """What the sensor has seen."""
+
+    def __init__(self, platform: Platform, clock: Callable[[], float] = time.monotonic) -> None:
+        self._platform, self._clock = platform, clock
+        self._watches = {region: Watch(platform, region, clock) for region in platform.registry.regions}
+        self._unknown = Looks(platform.settings.settle, clock)
+        self._lost = LostRuns(platform.registry)
+        self._asked: dict[str, dict[tuple[str, str], tuple[int, float]]] = {}
+        """By region, how often each version of a file that is news was asked for, and when that was last."""
+        self._shared_runs: dict[str, str | None] = {}
+        """The newest finished run of each region that delivers for all."""
+        self._maybe_behind = set(platform.registry.regions)
+
+    def begin(self, instance: dg.DagsterInstance) -> list[dg.RunRequest]:
+        """Once a tick: what is not about files that have just landed, and buckets, whose every look costs a request."""
+        with self._careful("folders of regions that nobody knows"):
+            self._set_aside_unknown()
+        found = [request for run in self._lost(instance) for request in again(run)]
+        found += self._files(instance, local=False, leave=regions_of(found))
+        leave = {*underway(instance, self._platform.registry), *regions_of(found)}
+        with self._careful("windows of APIs"):
+            found += requests(self._due_windows(leave))
+        with self._careful("what one region delivers for all"):
+            found += requests(self._behind_shared(instance, {*leave, *regions_of(found)}))
+        return found
+
+    def look(self, instance: dg.DagsterInstance, leave: Collection[str] = ()) -> list[dg.RunRequest]:
+        """One look at the local landing folders; regions to `leave` are asked nothing."""
+        return self._files(instance, local=True, leave=leave)
+
+    def _files(self, instance: dg.DagsterInstance, *, local: bool, leave: Collection[str]) -> list[dg.RunRequest]:
+        settled: dict[str, list[Arrival]] = {}
+        for region, watch in self._watches.items():
+            if watch.is_local == local:
+                with self._careful(f"landing folders of {region}"):
+                    looked = watch.look()
+                    settled[region] = looked.arrivals
+                    self._set_aside(looked.strays)
+        if not any(settled.values()):
+            return []
+        leave = {*leave, *underway(instance, self._platform.registry)}
+        wanted: Wanted = {}
+        for region, arrivals in settled.items():
+            if arrivals and region not in leave:
+                with self._careful(f"manifests of {region}"):
+                    wanted[region] = self._in_time(region, self._watches[region].news(arrivals))
+        return list(requests(wanted))
+
+    def _in_time(self, region: str, news: Collection[Arrival]) -> set[date]:
+        """The days to ask for: at once, and later and later for files that no run received that was asked to."""
+        now, before = self._clock(), self._asked.get(region, {})
+        asked, days = {}, set()
+        for arrival in news:
+            key = (str(arrival.path), arrival.version)
+            times, last = before.get(key, (0, now))
+            if not times or now - last >= min(FIRST_WAIT * 2 ** (times - 1), LONGEST_WAIT):
+                days.add(arrival.day)
+                times, last = times + 1, now
+            asked[key] = (times, last)
+        self._asked[region] = asked
+        return days
+
+    def _due_windows(self, leave: set[str]) -> Wanted:
+        """The windows of APIs that are to be read now."""
+        now, wanted = datetime.now(UTC), Wanted()
+        for region in self._platform.registry.regions:
+            if region not in leave:
+                for days in sources.due(self._platform, region, now).values():
+                    possible = {day for day in days if is_partition(self._platform.registry, day)}
+                    wanted.setdefault(region, set()).update(possible)
+        return wanted
+
+    def _behind_shared(self, instance: dg.DagsterInstance, leave: set[str]) -> Wanted:
+        """A day of each region whose gold lacks what another has delivered for all since: running it mends that."""
+        regions = self._platform.registry.regions
+        shared = {table for table, contract in self._platform.contracts.items() if contract.shared}
+        for region in [name for name, entry in regions.items() if shared & set(entry.tables)]:
+            newest = _newest_finished(instance, region)
+            if newest != self._shared_runs.setdefault(region, newest):
+                self._maybe_behind |= set(regions) - {region}
+            self._shared_runs[region] = newest
+        wanted: Wanted = {}
+        for region in self._maybe_behind - leave:
+            self._maybe_behind.discard(region)
+            if not self._platform.layout(region).warehouse.exists():
+                continue  # Its first run will take what there is.
+            days = [d for d in behind_shared(self._platform, region) if is_partition(self._platform.registry, d)]
+            if days:
+                wanted[region] = {max(days)}
+        return wanted
+
+    def _set_aside_unknown(self) -> None:
+        strays = {str(stray.path): stray for stray in of_unknown_regions(self._platform)}
+        settled = self._unknown.settled({text: stray.version for text, stray in strays.items()})
+        self._set_aside([strays[text] for text in settled])
+
+    def _set_aside(self, strays: list[Stray]) -> None:
+        for stray in strays:
+            try:
+                aside = set_aside(stray)
+            except ClearerError as e:
+                LOGGER.warning("%s could not be set aside: %s", stray.path, e)
+            else:
+                LOGGER.warning("%s was set aside: %s", aside.name, stray.reason)
+
+    @contextmanager
+    def _careful(self, what: str) -> Iterator[None]:
+        """Log what goes wrong: one region or source keeps no other waiting, and the next tick tries again."""
+        try:
+            yield
+        except ClearerError as e:
+            LOGGER.warning("%s: %s", what, e)
+        except Exception:
+            LOGGER.exception(what)
+
+
+def _newest_finished(instance: dg.DagsterInstance, region: str) -> str | None:
+    """The newest finished run that was asked for a region."""
+    finished = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+    found = instance.get_run_records(dg.RunsFilter(statuses=finished, tags={REGION: region}), limit=1)
+    return found[0].dagster_run.run_id if found else None

@@ -1,0 +1,55 @@
+"""Schedules: once a region's cut-off has passed, what is late is told and what can be run is run. On from the start."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from clearer_platform import alerts
+from clearer_platform.defs import alerting
+from clearer_platform.defs.jobs import REGION_DAYS
+from clearer_platform.defs.names import is_partition
+from clearer_platform.defs.requests import requests, underway
+from clearer_platform.platform import Platform
+from clearer_platform.regions import Region
+from clearer_platform.serving.facts import behind_shared, gather
+from clearer_platform.serving.plan import Only, plan
+
+WORTH_RUNNING = (Only.MISSING, Only.CHANGED)
+"""A day whose delivery was refused is not: under the same contract it would be refused again. A mended contract or
+mapping makes it changed."""
+
+
+def schedules(platform: Platform) -> list[dg.ScheduleDefinition]:
+    """One schedule a region."""
+    return [_after_cutoff(platform, region) for region in platform.registry.regions.values()]
+
+
+def _after_cutoff(platform: Platform, region: Region) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=f"after_cutoff_{region.name}",
+        job_name=REGION_DAYS,
+        cron_schedule=f"{region.cutoff.minute} {region.cutoff.hour} * * *",
+        execution_timezone=region.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"After the cut-off of {region.name}: tells which days are late, runs whatever is not in gold.",
+    )
+    def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        now = max(context.scheduled_execution_time, datetime.now(UTC))
+        yield from catch_up(platform, region, context.instance, now)
+
+    return schedule
+
+
+def catch_up(
+    platform: Platform, region: Region, instance: dg.DagsterInstance, now: datetime
+) -> Iterator[dg.RunRequest]:
+    """Tell what of a region is late, and ask for what is missing and can be run, unless that is asked for already."""
+    facts = gather(platform, [region.name], now, end=region.today(now) - timedelta(days=1))
+    alerts.post(platform, alerting.late(region, facts, now))
+    alerts.send(platform)
+    behind = {region.name: behind_shared(platform, region.name)}
+    days = plan(facts, now, WORTH_RUNNING, behind).days.get(region.name, ())
+    asked = underway(instance, platform.registry).get(region.name, set())
+    left = [day for day in days if day not in asked and is_partition(platform.registry, day)]
+    yield from requests({region.name: left})
