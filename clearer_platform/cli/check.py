@@ -25,11 +25,18 @@ def check(json: Json = False) -> None:
             continue
         if finding.error is None:
             say(f"✓ {finding.what}: {finding.detail}", style="green")
+            if finding.warning:
+                say(f"  warning: {finding.warning}", style="yellow")
         else:
             say(f"✗ {finding.what}: {finding.error}", style="red")
             if finding.hint:
                 say(f"  {finding.hint}")
     if json:
-        print_json([{"what": f.what, "ok": f.error is None, "detail": f.detail, "error": f.error} for f in findings])
+        print_json(
+            [
+                {"what": f.what, "ok": f.error is None, "detail": f.detail, "error": f.error, "warning": f.warning}
+                for f in findings
+            ]
+        )
     if any(finding.error for finding in findings):
         raise typer.Exit(1)

@@ -1,5 +1,6 @@
 """What `clearer check` looks at, part after part; what needs a part that failed is left out."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -21,6 +22,8 @@ class Finding:
     what: str
     detail: str = ""
     error: str | None = None
+    warning: str | None = None
+    """What is in order, but will not work as things are."""
     hint: str | None = None
 
 
@@ -35,6 +38,7 @@ def run_checks() -> Iterator[Finding]:
     platform, finding = _tried("registry and contracts together", lambda: _platform(settings))
     yield finding
     if platform is not None:
+        yield _secrets(platform)
         yield _tried("dbt project", lambda: _dbt(platform))[1]
         yield _tried("asset definitions", lambda: _definitions(platform))[1]
 
@@ -85,6 +89,18 @@ def _platform(settings: "Settings") -> "tuple[Platform, str]":
     platform = Platform.open(settings)
     number = sum(len(region.tables) for region in platform.registry.regions.values())
     return platform, f"{plural(number, 'table')} delivered by the regions"
+
+
+def _secrets(platform: "Platform") -> Finding:
+    """Whether every secret that an API wants is set; whoever only looks at the platform needs none."""
+    from clearer_platform.sample import environment
+
+    entries = platform.registry.regions.values()
+    sources = [source for region in entries for table in region.tables if (source := region.http_source(table))]
+    known = {**os.environ, **environment(platform.settings.home)}
+    absent = sorted({s.token_env for s in sources if s.token_env and not known.get(s.token_env)})
+    warning = f"not set in this environment: {', '.join(absent)}" if absent else None
+    return Finding("HTTP sources", f"{plural(len(sources), 'table')} read from an API", warning=warning)
 
 
 def _dbt(platform: "Platform") -> tuple[None, str]:

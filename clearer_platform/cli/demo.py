@@ -10,6 +10,9 @@ from clearer_platform.errors import ClearerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
+
+    from upath import UPath
 
     from clearer_platform.platform import Platform
     from clearer_platform.serving.reconciliation import Balance
@@ -33,18 +36,20 @@ def demo(
         clearer demo --home try && clearer up --home try
     """
     from clearer_platform import sample
-    from clearer_platform.cli.sample import sample_home
+    from clearer_platform.cli.sample import sample_home, sample_service
     from clearer_platform.serving.opening import open_platform
 
     home, began = sample_home(), time.monotonic()
     _title(f"1  Sample deliveries, first wave -> {home}")
-    say(f"{len(sample.write(home, days=days, per_day=per_day)):,} files landed")
+    say(_arrived(sample.write(home, days=days, per_day=per_day)))
     platform = open_platform()
-    _title("2  Materialize: landing -> bronze -> silver -> gold")
-    _materialize(platform)
-    _title("3  Second wave: late, changed and corrected files")
-    say(f"{len(sample.second_wave(home)):,} files landed")
-    _materialize(platform)
+    with sample_service(home):
+        _title("2  Materialize: landing folders and API -> bronze -> silver -> gold")
+        _materialize(platform)
+        _title("3  Second wave: late, changed and corrected files")
+        say(_arrived(sample.second_wave(home)))
+        _fetch(platform)
+        _materialize(platform)
     _title("4  Branch performance, all regions, in the reporting currency")
     _branches(platform)
     _title("5  Reconciliation: delivered = accepted + rejected")
@@ -62,6 +67,20 @@ def demo(
 def _title(text: str) -> None:
     say()
     say(text, style="bold")
+
+
+def _arrived(written: "Sequence[Path | UPath]") -> str:
+    """How many files have landed, and how many days an API has anything (or anything new) for."""
+    landed = sum(1 for path in written if path.parent.parent.name == "landing")
+    return f"{plural(landed, 'file')} landed, {plural(len(written) - landed, 'day')} of records new in an API"
+
+
+def _fetch(platform: "Platform") -> None:
+    """Read the API again: what it had was settled, so every day is asked for by name."""
+    from clearer_platform.cli.fetch import fetched, print_fetched, wanted
+
+    regions = list(platform.registry.regions)
+    print_fetched(fetched(platform, wanted(platform, regions, None, platform.registry.start, None)))
 
 
 def _materialize(platform: "Platform") -> None:

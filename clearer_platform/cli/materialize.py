@@ -10,6 +10,7 @@ import typer
 from clearer_platform.cli.failures import FAILED_DAYS
 from clearer_platform.cli.options import From, Json, Regions, To, in_order
 from clearer_platform.cli.output import days, note, print_json, progress, say, steps
+from clearer_platform.cli.sample import sample_service
 
 if TYPE_CHECKING:
     from clearer_platform.defs.runs import RunOutcome
@@ -69,7 +70,8 @@ def materialize(
     wanted = planned(platform, regions, reasons, start, end)
     if not json:
         _say_absent(wanted)
-    outcomes = run(platform, wanted)
+    with sample_service(platform.settings.home):
+        outcomes = run(platform, wanted)
     if json:
         print_json(
             {"runs": [_as_json(outcome) for outcome in outcomes], "absent": wanted.absent, "silent": wanted.silent}

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,6 +36,7 @@ def up(
     """
     from clearer_platform.cli.servers import Servers, script
     from clearer_platform.defs.runs import instance
+    from clearer_platform.sample import environment, is_marked
     from clearer_platform.serving.opening import open_platform
 
     platform = open_platform()
@@ -47,9 +49,12 @@ def up(
     signal.signal(signal.SIGTERM, _ended)
     signal.signal(signal.SIGHUP, _ended)
     say(f"starting the UI and the daemon on {settings.home} ...")
-    servers = Servers(_environment(settings), lock, _forward)
+    servers = Servers({**_environment(settings), **environment(settings.home), "CLEARER_UI_URL": url}, lock, _forward)
     try:
+        if is_marked(settings.home):
+            servers.start("api", [sys.executable, "-m", "clearer_platform.sample.server"])
         servers.start("web", [script("dagster-webserver"), "-h", host, "-p", str(port), "-m", MODULE])
+        servers.start("gold", [sys.executable, "-m", "clearer_platform.gold"])
         servers.start("daemon", [script("dagster-daemon"), "run", "-m", MODULE])
         _watch(servers, url)
     except KeyboardInterrupt:

@@ -7,9 +7,10 @@ wrong with them.
 
 from clearer_platform.sample.dirt import HABITS, KINDS
 from clearer_platform.sample.incidents import INCIDENTS, STRAYS
+from clearer_platform.sample.mark import SampleError, environment, is_marked
 from clearer_platform.sample.plan import Size, plan
 from clearer_platform.sample.truth import BranchDay, FileTruth, Truth
-from clearer_platform.sample.write import SampleError, content, expected, second_wave, write
+from clearer_platform.sample.write import content, expected, second_wave, write
 
 __all__ = [
     "BranchDay",
@@ -19,7 +20,9 @@ __all__ = [
     "Truth",
     "content",
     "dirt_list",
+    "environment",
     "expected",
+    "is_marked",
     "plan",
     "second_wave",
     "write",

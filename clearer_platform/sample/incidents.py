@@ -82,6 +82,17 @@ def _earlier(row: Row, number: int) -> Row:
     )
 
 
+def listed_later(file: File) -> list[File]:
+    """A day that the service tells more of later: messages it had held back, and likes that have grown."""
+    early = file.rows[: len(file.rows) - min(STRAGGLERS, len(file.rows) // 2)]
+    return [file.but(rows=early), file.but(wave=2, rows=tuple(_liked(row) for row in file.rows))]
+
+
+def _liked(row: Row) -> Row:
+    likes = row.values["like_count"]
+    return row.but(like_count=likes + 1) if isinstance(likes, int) and not row.broken else row
+
+
 def without_price(file: File) -> list[File]:
     """A new export that lacks a required column: refused, the last good version stays."""
     return [file, file.but(wave=2, without=("base_price",), refused=True)]
@@ -175,6 +186,10 @@ INCIDENTS = (
     Incident(
         "lost column", "us", "products", 9, without_price,
         "a second version lacks a required column and is refused; the first stays",
+    ),
+    Incident(
+        "listed later", "us", "conversations", 10, listed_later,
+        "the API has further messages and other likes when the day is read again",
     ),
     Incident(
         "mistyped rate", "eu", "fx_rates", 11, mistyped_rate,

@@ -3,18 +3,21 @@
 import csv
 import gzip
 import io
+import json
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from clearer_platform.regions import TableSource
-from clearer_platform.sample.rows import Cell, File, Impossible, WallTime
+from clearer_platform.sample.rows import Cell, File, Impossible, Row, WallTime
 
 
 def render(file: File, columns: Sequence[str], source: TableSource, line_ending: str) -> bytes:
-    """The file as it lies in landing. `columns` are contract columns in the file's order."""
+    """The file as it arrives. `columns` are contract columns in the file's order."""
     columns = [column for column in columns if column not in file.without]
+    if file.is_json_lines:
+        return "".join(f"{_json_text(row, columns, source)}\n" for row in file.rows).encode("utf-8", "surrogateescape")
     text = io.StringIO()
     form = source.csv
     writer = csv.writer(text, delimiter=form.delimiter, quotechar=form.quote, lineterminator=line_ending)
@@ -27,6 +30,15 @@ def render(file: File, columns: Sequence[str], source: TableSource, line_ending:
     if file.name.endswith(".gz"):
         data = gzip.compress(data, mtime=0)
     return data[: len(data) * 3 // 5] if file.truncated else data
+
+
+def _json_text(row: Row, columns: Sequence[str], source: TableSource) -> str:
+    """A row as a JSON object: what JSON has a type for as that, the rest as the region writes it."""
+    values = {source.columns.get(column, column): row.values[column] for column in columns}
+    return json.dumps(
+        {name: v if v is None or isinstance(v, str | int) else cell_text(v, source) for name, v in values.items()},
+        ensure_ascii=False,
+    )
 
 
 def cell_text(value: Cell, source: TableSource) -> str:

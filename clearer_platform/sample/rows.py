@@ -47,7 +47,7 @@ class Row:
 
 @dataclass(frozen=True)
 class File:
-    """One version of one file that a region delivers, as it lies in its landing folder."""
+    """One version of one file that a region delivers, as it lies in its landing folder, or what an API has of a day."""
 
     region: str
     table: str
@@ -68,6 +68,11 @@ class File:
     def slot(self) -> tuple[str, str, date, str]:
         """Region, table, day and name: another version of the same slot replaces this one."""
         return self.region, self.table, self.day, self.name
+
+    @property
+    def is_json_lines(self) -> bool:
+        """Whether its records are JSON objects, a line each, as a table's API gives them."""
+        return self.name.endswith(".jsonl")
 
     def but(self, **changes: Any) -> "File":
         """This file with some of the above changed."""

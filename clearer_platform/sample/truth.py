@@ -173,7 +173,9 @@ def _key(contract: Contract, row: Row) -> Key:
 
 
 def _lines(file: File) -> Sequence[int]:
-    """The physical line on which each record starts; line 1 is the header."""
+    """The physical line on which each record starts; line 1 is the header, but for JSON lines, which have none."""
+    if file.is_json_lines:
+        return range(1, len(file.rows) + 1)
     lines, line = [], 2
     for row in file.rows:
         lines.append(line)

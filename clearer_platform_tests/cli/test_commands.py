@@ -318,6 +318,7 @@ def test_check(cli, monkeypatch):
         ("registry", True),
         ("contracts", True),
         ("registry and contracts together", True),
+        ("HTTP sources", True),
         ("dbt project", True),
         ("asset definitions", True),
     ]

@@ -12,6 +12,8 @@ def test_demo(tmp_path):
     cli = Cli(tmp_path / "demo")
     said = cli("demo", "--days", "7", "--per-day", "8").stdout
     first, second = said.split("3  Second wave")
+    assert "7 days of records new in an API" in first
+    assert "7 windows read: 0 new, 7 as before" in second
     assert re.search(r"jp: 6 days published, 1 day failed", first), "a truncated archive"
     assert re.search(r"jp: 1 day published", second), "sent again"
     assert "failed" not in second

@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from itertools import takewhile
 from urllib.request import ProxyHandler, build_opener
 
 import psutil
 import pytest
 
+from clearer_platform_tests.cli.conftest import Cli
 from clearer_platform_tests.cli.test_servers import gone
 
 QUERY = '{"query": "{ repositoriesOrError { __typename ... on RepositoryConnection { nodes { name } } } }"}'
@@ -59,6 +61,31 @@ def test_up(own):
         rest = process.communicate(timeout=60)[0]
     assert process.returncode == 0, rest
     assert gone(tree, within=1)
+
+
+@pytest.mark.timeout(300)
+def test_the_api_of_a_sample_runs_as_long_as_its_home_does(tmp_path):
+    """The daemon's runs and the user's own commands find it, with its secret, and it ends with the rest."""
+    cli, port = Cli(tmp_path / "home"), free_port()
+    cli("sample", "--days", "1", "--per-day", "3")
+    mark = json.loads((cli.home / "sample.json").read_text())
+    command = [sys.executable, "-m", "clearer_platform.cli", "up", "--port", str(port), "--home", str(cli.home)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        lines = list(takewhile(lambda line: "the UI answers" not in line, process.stdout or ()))
+        assert process.poll() is None, "".join(lines)
+        with closing(socket.create_connection(("127.0.0.1", mark["port"]), timeout=30)):
+            pass
+        children = psutil.Process(process.pid).children(recursive=True)
+        daemon = next(p for p in children if any(word.endswith("dagster-daemon") for word in p.cmdline()))
+        assert daemon.environ()["CLEARER_SAMPLE_TOKEN"] == f"Bearer {mark['token']}"
+        assert [window["day"] for window in cli.json("fetch", "--from", "2024-10-24")] == ["2024-10-24"]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        rest = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, rest
+    with closing(socket.socket()) as probe:
+        assert probe.connect_ex(("127.0.0.1", mark["port"])) != 0
 
 
 def test_a_port_that_is_taken(own):

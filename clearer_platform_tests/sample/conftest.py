@@ -1,12 +1,20 @@
 """A small sample that the tests of this folder share."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from clearer_platform import sample
+from clearer_platform import sample, sources
 from clearer_platform.platform import Platform
 from clearer_platform.sample.write import open_platform
+
+
+def receive(platform: Platform, region: str, table: str) -> None:
+    """Take in whatever there is of a table by now, whether it was read before or not. Its API must be running."""
+    days = sources.http.windows(platform, region, table, datetime.now(UTC), start=platform.registry.start)
+    received = sources.collect(platform, region, table, days or None)
+    assert not [r for r in received if isinstance(r, sources.Failure)]
 
 
 @pytest.fixture(scope="session")

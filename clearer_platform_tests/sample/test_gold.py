@@ -5,9 +5,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from clearer_platform import gold, sample, silver, sources
+from clearer_platform import gold, sample, silver
 from clearer_platform.platform import Platform
+from clearer_platform.sample.server import running
 from clearer_platform.sample.write import open_platform
+from clearer_platform_tests.sample.conftest import receive
 
 REGION = "us"
 
@@ -15,15 +17,16 @@ REGION = "us"
 def test_branch_performance_is_true_after_each_wave(tmp_path: Path) -> None:
     sample.write(tmp_path, per_day=40)
     platform = open_platform(tmp_path)
-    assert materialised(platform) == figures(sample.expected(tmp_path, waves=1))
-    sample.second_wave(tmp_path)
-    assert materialised(platform) == figures(sample.expected(tmp_path, waves=2))
+    with running(tmp_path):
+        assert materialised(platform) == figures(sample.expected(tmp_path, waves=1))
+        sample.second_wave(tmp_path)
+        assert materialised(platform) == figures(sample.expected(tmp_path, waves=2))
 
 
 def materialised(platform: Platform) -> dict[tuple[str, date], dict[str, Any]]:
     """Everything landed, through silver and gold: branch_performance_daily by branch and day."""
     for region, table in (("eu", "fx_rates"), *((REGION, table) for table in platform.region(REGION).tables)):
-        sources.collect(platform, region, table)
+        receive(platform, region, table)
         silver.bring_up(platform, region, table)
     assert gold.build(platform, REGION).published
     connection = gold.connect(platform, REGION)

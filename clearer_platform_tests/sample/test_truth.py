@@ -9,12 +9,14 @@ from zoneinfo import ZoneInfo
 
 import pyarrow.parquet as pq
 
-from clearer_platform import sample, silver, sources
+from clearer_platform import sample, silver
 from clearer_platform.platform import Platform
 from clearer_platform.sample.rows import Cell, File, Row, WallTime
+from clearer_platform.sample.server import running
 from clearer_platform.sample.truth import Slot
 from clearer_platform.sample.world import load_world
 from clearer_platform.sample.write import file_columns, open_platform
+from clearer_platform_tests.sample.conftest import receive
 
 MONDAY, TUESDAY, WEDNESDAY = date(2024, 10, 28), date(2024, 10, 29), date(2024, 10, 30)
 
@@ -198,9 +200,10 @@ def test_the_second_wave_changes_days_it_should(home: object, platform: Platform
 def test_silver_agrees_with_the_truth(tmp_path: Path) -> None:
     sample.write(tmp_path, per_day=40)
     platform = open_platform(tmp_path)
-    assert disagreements(platform, sample.expected(tmp_path, waves=1)) == []
-    sample.second_wave(tmp_path)
-    assert disagreements(platform, sample.expected(tmp_path, waves=2)) == []
+    with running(tmp_path):
+        assert disagreements(platform, sample.expected(tmp_path, waves=1)) == []
+        sample.second_wave(tmp_path)
+        assert disagreements(platform, sample.expected(tmp_path, waves=2)) == []
 
 
 def disagreements(platform: Platform, truth: sample.Truth) -> list[str]:
@@ -209,7 +212,7 @@ def disagreements(platform: Platform, truth: sample.Truth) -> list[str]:
     states: dict[Slot, silver.SlotState] = {}
     for region in platform.registry.regions.values():
         for table in region.tables:
-            sources.collect(platform, region.name, table)
+            receive(platform, region.name, table)
             for state in silver.bring_up(platform, region.name, table):
                 states[region.name, table, state.slot.day, state.slot.name] = state
     if states.keys() != truth.versions.keys():
