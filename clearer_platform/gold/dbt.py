@@ -15,16 +15,16 @@ Progress = Callable[[int, int], None]
 
 _ONE_AT_A_TIME = threading.Lock()
 """dbt keeps its flags and adapters in globals of the process, and its profile is read from the environment."""
+_ahead: dict[str, Any] = {}
+"""Manifests that were read before they were needed, by the project's version."""
 THREADS = 1
 """dbt itself is one thread: the engine uses every core within a query, and two at once cost a third more time."""
 QUIET = ("--quiet", "--log-level", "none", "--log-level-file", "none", "--no-print", "--no-use-colors")
 
 
-def load() -> None:
-    """Import all of dbt that a run needs, which takes seconds."""
-    import dbt.adapters.duckdb.impl
-    import dbt.cli.main
-    import dbt.task.build  # noqa: F401
+def read_ahead(prepared: Prepared) -> None:
+    """Keep the project's manifest for the next `invoke` of this process, or of one forked from it."""
+    _ahead[prepared.version] = _read(prepared)
 
 
 def invoke(
@@ -41,14 +41,14 @@ def invoke(
     """Run dbt's `arguments` on the DuckDB file `database`; dbt's own result. Nothing stays open or is logged."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
-    from dbt.contracts.graph.manifest import Manifest
 
     folders = ["--project-dir", prepared.folder, "--profiles-dir", prepared.folder]
     folders += ["--target-path", target, "--log-path", target / "logs"]
     options = [*map(str, folders), "--vars", json.dumps(variables, default=str), *QUIET]
     options += [] if arguments[0] == "parse" else ["--no-write-json", "--no-partial-parse"]
     with _ONE_AT_A_TIME, _profile(settings, database):
-        manifest = Manifest.from_msgpack(prepared.parsed.read_bytes()) if is_parsed else None
+        # A run changes its manifest: each needs one of its own.
+        manifest = _ahead.pop(prepared.version, None) or _read(prepared) if is_parsed else None
         try:
             result = dbtRunner(manifest=manifest, callbacks=[_reporter(progress)]).invoke([*arguments, *options])
             if isinstance(result.exception, KeyboardInterrupt):
@@ -58,6 +58,12 @@ def invoke(
             # dbt-duckdb keeps the file open, and so locked, after a run.
             close: Callable[[], None] = DuckDBConnectionManager.close_all_connections
             close()
+
+
+def _read(prepared: Prepared) -> Any:
+    from dbt.contracts.graph.manifest import Manifest
+
+    return Manifest.from_msgpack(prepared.parsed.read_bytes())
 
 
 @contextmanager
