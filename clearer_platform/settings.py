@@ -33,7 +33,7 @@ class Settings(BaseSettings):
         default=8_000_000_000, gt=0, description="A delivery larger than this, uncompressed, is refused."
     )
     settle: float = Field(
-        default=1.0, ge=0, description="Seconds for which a landing file without a .done marker must not have changed."
+        default=0.5, ge=0, description="Seconds for which a landing file without a .done marker must not have changed."
     )
     notifiers: tuple[str, ...] = Field(
         default=("log",),

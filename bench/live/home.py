@@ -65,7 +65,9 @@ def land(platform: Platform, region: str, name: str, content: bytes) -> Path:
 def environment(platform: Platform) -> dict[str, str]:
     """What a command needs to work on this home."""
     settings = platform.settings
-    return {**os.environ, "CLEARER_HOME": f"{settings.home}", "CLEARER_REGIONS_FILE": f"{settings.registry_path}"}
+    # As on any machine, Python keeps what it has compiled.
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**own, "CLEARER_HOME": f"{settings.home}", "CLEARER_REGIONS_FILE": f"{settings.registry_path}"}
 
 
 def command(platform: Platform, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -54,7 +54,7 @@ def _bronze(platform: Platform, contract: Contract) -> dg.AssetSpec:
         asset_key(BRONZE, contract.name),
         description=f"Deliveries exactly as they arrived. {contract.description}",
         group_name=group(BRONZE, contract.domain),
-        kinds={"csv", "file"},
+        kinds=_ways_in(platform, contract),
         owners=list(contract.owners),
         tags=_tags(contract),
         code_version=RECEIVING_VERSION,
@@ -62,6 +62,12 @@ def _bronze(platform: Platform, contract: Contract) -> dg.AssetSpec:
         partitions_def=region_days(platform.registry),
         skippable=True,
     )
+
+
+def _ways_in(platform: Platform, contract: Contract) -> set[str]:
+    """How the table comes in: as files, and from an API where a region's entry names one."""
+    entries = [r.tables[contract.name] for r in platform.registry.regions.values() if contract.name in r.tables]
+    return {"file", "csv"} | ({"api", "json"} if any(entry.http for entry in entries) else set())
 
 
 def _silver(platform: Platform, contract: Contract) -> dg.AssetSpec:
