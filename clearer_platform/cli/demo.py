@@ -137,7 +137,7 @@ def _reconciliation(platform: "Platform") -> bool:
     rows = [(b.region, b.table, *_figures([b])) for b in found]
     print_table(None, header, [*rows, ("all", "", *_figures(found))], right=[*header[2:6], header[7]])
     say(
-        "delivered: counted in the bytes received by Python's csv module (JSON: by line); the rest: in the silver files",
+        "delivered: counted in the bytes received by Python's csv module (JSON: by line); the rest in silver",
         "dim",
     )
     if uncounted := sum(b.uncounted for b in found):
