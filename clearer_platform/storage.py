@@ -151,16 +151,6 @@ def listing(folder: UPath | Path) -> dict[str, str]:
         return {str(_below(folder, name)): _remote_version(info) for name, info in found.items()}
 
 
-def version(path: UPath | Path) -> str:
-    """The version of one file, as `listing` tells it."""
-    with reported("read", path):
-        if is_local(path):
-            status = path.stat()
-            return f"{status.st_size}-{status.st_mtime_ns}"
-        assert isinstance(path, UPath)
-        return _remote_version(path.fs.info(path.path))
-
-
 def move(source: UPath | Path, target: UPath | Path) -> None:
     """Move a file within one store. Raises StorageError where `target` is there already: nothing is overwritten."""
     with reported("write", target):
