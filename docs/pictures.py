@@ -30,6 +30,8 @@ PAGES = {
     "checks": "/assets/silver/transactions?view=checks",
     "lineage": "/assets/gold/branch_performance_daily?view=lineage",
     "overview": "/assets/silver/transactions?view=overview",
+    "groups": "/asset-groups",
+    "automation": "/automation",
 }
 
 
