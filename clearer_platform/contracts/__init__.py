@@ -4,10 +4,31 @@ import importlib
 import pkgutil
 from collections.abc import Iterable
 
-from clearer_platform.contracts.contract import Column, Contract, Drift, LoadMode, Personal, Reference
+from clearer_platform.contracts.contract import (
+    POSITION,
+    Column,
+    Contract,
+    Drift,
+    LoadMode,
+    Nested,
+    Personal,
+    Reference,
+    Spans,
+)
 from clearer_platform.errors import ContractError
 
-__all__ = ["Column", "Contract", "Drift", "LoadMode", "Personal", "Reference", "load_contracts"]
+__all__ = [
+    "POSITION",
+    "Column",
+    "Contract",
+    "Drift",
+    "LoadMode",
+    "Nested",
+    "Personal",
+    "Reference",
+    "Spans",
+    "load_contracts",
+]
 
 
 def load_contracts(modules: Iterable[str] = ()) -> dict[str, Contract]:

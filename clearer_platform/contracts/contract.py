@@ -76,6 +76,36 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Nested:
+    """The table is not delivered by itself: its rows are the elements of a JSON array in a column of another table.
+
+    A row carries the key of the record that it stood in, and its `position` in the array, from 1.
+    """
+
+    parent: str
+    """The delivered table."""
+    column: str
+    """Its column that holds the array, as text."""
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Of the rows that agree in `within`, no two may share a day, but for that on which one ends and the next begins.
+
+    Days are the source's local ones. A span without an end goes on for ever. In the order of first day, last day and
+    key, each row is held against the accepted ones before it; the one that comes later is rejected.
+    """
+
+    within: tuple[str, ...]
+    start: str
+    end: str
+
+
+POSITION = "position"
+"""The column of a nested table that numbers the elements of an array, from 1."""
+
+
+@dataclass(frozen=True)
 class Contract:
     """A delivered table: what its rows must look like and how its deliveries combine."""
 
@@ -96,6 +126,10 @@ class Contract:
     drift: Drift = Drift.KEEP
     shared: bool = False
     """One region delivers it for all; it holds no personal data and is read from the global root."""
+    nested: Nested | None = None
+    """Where its rows stand, where they are elements of another table's records."""
+    spans: Spans | None = None
+    """What its rows cover without overlapping."""
     owners: tuple[str, ...] = ("team:data-platform",)
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -103,6 +137,7 @@ class Contract:
         names = {column.name for column in self.columns}
         named = {*self.key, *self.ordering, *filter(None, (self.event_time, self.tombstone))}
         named |= {name for reference in self.references for name in reference.columns}
+        named |= {*self.spans.within, self.spans.start, self.spans.end} if self.spans else set()
         if unknown := sorted(named - names):
             raise ContractError(f"contract {self.name}: no such column: {', '.join(unknown)}")
         if not self.key:
@@ -115,6 +150,11 @@ class Contract:
             raise ContractError(
                 f"contract {self.name}: unique=True is not judged row by row: {', '.join(unique)}",
                 hint="make the columns the contract's key, or write a dbt test",
+            )
+        if self.nested and (self.key[-1] != POSITION or self.shared or self.tombstone):
+            raise ContractError(
+                f"contract {self.name}: the key of a nested table is its parent's key and then {POSITION!r}",
+                hint="it is neither shared nor deleted by tombstones: both are its parent's affair",
             )
         if self.shared and any(column.personal for column in self.columns):
             raise ContractError(f"contract {self.name}: a shared table may not hold personal data")
@@ -159,6 +199,8 @@ class Contract:
             "tombstone": self.tombstone,
             "max_rejected": self.max_rejected,
             "drift": self.drift,
+            "nested": self.nested and [self.nested.parent, self.nested.column],
+            "spans": self.spans and [self.spans.within, self.spans.start, self.spans.end],
             "columns": [
                 [c.name, str(c.dtype), c.nullable, c.required, c.default, [_statistics(k) for k in c.checks]]
                 for c in self.columns

@@ -11,15 +11,13 @@ import ibis.expr.datatypes as dt
 import pandera.ibis as pa
 
 from clearer_platform.contracts.contract import Contract, LoadMode, Personal, Reference
+from clearer_platform.contracts.fields import ID, Instant, Money
 
-ID = r"^[^\s](?:.*[^\s])?$"
 IDENTIFIER = {"personal": Personal.IDENTIFIER}
 DIRECT = {"personal": Personal.DIRECT}
 NOT_DELETED = {"default": "false"}
 DELETED = "True in a tombstone: the row deletes its key and needs no other value."
 
-Instant = Annotated[dt.Timestamp, "UTC", None, True]
-Money = Annotated[dt.Decimal, 18, 2, True]
 Weight = Annotated[dt.Decimal, 12, 3, True]
 Rate = Annotated[dt.Decimal, 18, 8, True]
 
