@@ -5,7 +5,7 @@ from functools import cached_property
 
 from clearer_platform.contracts import Contract, load_contracts
 from clearer_platform.errors import UnknownName
-from clearer_platform.regions import Layout, Region, Registry, load_registry
+from clearer_platform.regions import Layout, Region, Registry, TableSource, load_registry
 from clearer_platform.regions.layout import layout_of
 from clearer_platform.settings import Settings
 
@@ -44,6 +44,20 @@ class Platform:
         if table not in self.contracts:
             raise UnknownName("table", table, list(self.contracts))
         return self.contracts[table]
+
+    def delivered(self, table: str) -> str:
+        """The table that is delivered where `table` is: itself, or the one in whose records it is nested."""
+        nested = self.contract(table).nested
+        return nested.parent if nested else table
+
+    def children(self, table: str) -> tuple[Contract, ...]:
+        """The contracts of the tables that are nested in the records of `table`."""
+        return tuple(c for c in self.contracts.values() if c.nested and c.nested.parent == table)
+
+    def source(self, region: str, table: str) -> TableSource:
+        """How `table` is read in `region`. Raises UnknownName."""
+        delivered = self.region(region).source(self.delivered(table))
+        return delivered.of_nested(table) if self.contract(table).nested else delivered
 
     def layout(self, region: str) -> Layout:
         """Where the region called `region` keeps its data. Raises UnknownName."""

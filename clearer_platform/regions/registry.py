@@ -74,6 +74,9 @@ class TableEntry(_Entry):
         default="daily", description="Business days on which a delivery is due; others may come, none is missed."
     )
     columns: dict[str, str] = Field(default_factory=dict, description="Contract column -> the file's header name.")
+    nested: dict[str, dict[str, str]] = Field(
+        default_factory=dict, description="Nested table -> contract column -> key in the JSON objects."
+    )
     timezone: str | None = Field(default=None, description="The source's zone where it is not the region's.")
     csv: dict[str, Any] = Field(default_factory=dict, description="What differs from the region's csv block.")
     http: dict[str, Any] | None = Field(default=None, description="The API that has it; over the region's http block.")
@@ -89,6 +92,12 @@ class TableSource(_Entry):
     gap: Literal["forward", "reject"]
     csv: CsvFormat
     columns: dict[str, str]
+    nested: dict[str, dict[str, str]] = Field(default_factory=dict)
+
+    def of_nested(self, table: str) -> "TableSource":
+        """How the elements of a nested table are read: JSON has signs and words of its own, but no dates."""
+        csv = CsvFormat(date=self.csv.date, datetime=self.csv.datetime, nulls=(), true=("true",), false=("false",))
+        return self.model_copy(update={"table": table, "csv": csv, "columns": self.nested.get(table, {}), "nested": {}})
 
     @cached_property
     def fingerprint(self) -> str:
@@ -164,6 +173,7 @@ class Region(_Entry):
             gap=self.gap,
             csv=CsvFormat.model_validate({**self.csv.model_dump(exclude_unset=True), **entry.csv}),
             columns=entry.columns,
+            nested=entry.nested,
         )
 
     def http_source(self, table: str) -> HttpSource | None:

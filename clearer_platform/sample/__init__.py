@@ -6,6 +6,7 @@ wrong with them.
 """
 
 from clearer_platform.sample.dirt import HABITS, KINDS
+from clearer_platform.sample.elements import ELEMENT_KINDS
 from clearer_platform.sample.incidents import INCIDENTS, STRAYS
 from clearer_platform.sample.mark import SampleError, environment, is_marked
 from clearer_platform.sample.plan import Size, plan
@@ -32,6 +33,7 @@ __all__ = [
 def dirt_list() -> list[tuple[str, str, str]]:
     """Everything that is wrong with the sample: where, what it is called, and what it is."""
     everyday = [(f"any region, {kind.table}", kind.name, kind.why) for kind in KINDS]
+    everyday += [(f"any region, {kind.table}, {kind.column}", kind.name, kind.why) for kind in ELEMENT_KINDS]
     everyday += [(f"any region, {table}", name, what) for table, name, what in HABITS]
     single = [(f"{i.region} {i.table}, day {i.day + 1}", i.name, i.what) for i in INCIDENTS]
     return everyday + single + [(f"{region} landing", path, reason) for region, path, reason in STRAYS]

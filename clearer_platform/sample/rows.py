@@ -20,7 +20,28 @@ class Impossible:
     like: date | datetime
 
 
-Cell = str | int | bool | Decimal | date | datetime | WallTime | Impossible | None
+@dataclass(frozen=True)
+class Element:
+    """One element of an array in a cell: canonical values by the nested contract's column, and the rules it breaks."""
+
+    values: dict[str, "Cell"]
+    broken: tuple[str, ...] = ()
+
+    def breaking(self, rule: str, **values: "Cell") -> "Element":
+        """This element with other values, by which it breaks `rule`."""
+        return Element({**self.values, **values}, (rule,))
+
+
+@dataclass(frozen=True)
+class Elements:
+    """An array in a cell."""
+
+    items: tuple[Element, ...]
+    is_cut: bool = False
+    """Whether its text breaks off, so that it is no array at all."""
+
+
+Cell = str | int | bool | Decimal | date | datetime | WallTime | Impossible | Elements | None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from clearer_platform.contracts import Contract
 from clearer_platform.platform import Platform
 from clearer_platform.regions import TableSource
-from clearer_platform.sample.rows import File, Row, WallTime
+from clearer_platform.sample.rows import Elements, File, Row, WallTime
 from clearer_platform.sample.times import is_ambiguous, is_nonexistent
 
 Slot = tuple[str, str, date, str]
@@ -41,6 +41,26 @@ class FileTruth:
     def accepted(self) -> int:
         """Number of records that break no rule."""
         return self.delivered - len(self.rejected)
+
+    def elements(self, contract: Contract) -> tuple[int, dict[tuple[int, int | None], tuple[str, ...]]]:
+        """Of a nested table: how many elements the accepted records have, and the rules that those rejected break.
+
+        They stand by line and position; an array that breaks off is one element without a position.
+        """
+        assert contract.nested is not None
+        column, number = contract.nested.column, 0
+        broken: dict[tuple[int, int | None], tuple[str, ...]] = {}
+        for line, row in zip(_lines(self.file), self.file.rows, strict=True):
+            array = row.values[column]
+            assert isinstance(array, Elements)
+            if line in self.rejected:
+                continue
+            number += 1 if array.is_cut else len(array.items)
+            if array.is_cut:
+                broken[line, None] = (f"{column}.malformed",)
+            else:
+                broken |= {(line, n): e.broken for n, e in enumerate(array.items, 1) if e.broken}
+        return number, broken
 
     @property
     def share(self) -> float:

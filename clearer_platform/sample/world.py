@@ -37,6 +37,15 @@ class Category(_Entry):
     products: tuple[tuple[str, Decimal, str, Decimal], ...]
 
 
+class StoreWorld(_Entry):
+    """The stores that install an app, where a region has them."""
+
+    stores: int
+    subscribing: float
+    """Share of them that ever subscribes."""
+    plans: dict[str, Decimal]
+
+
 class World(_Entry):
     """Everything that a region's sample rows are made from."""
 
@@ -61,6 +70,7 @@ class World(_Entry):
     branches: tuple[Branch, ...]
     categories: tuple[Category, ...]
     messages: dict[str, tuple[str, ...]]
+    subscriptions: StoreWorld | None = None
 
     def rounded(self, amount: Decimal | float) -> Decimal:
         """An amount in this region's smallest customary unit."""

@@ -69,7 +69,12 @@ def content(platform: Platform, file: File) -> bytes:
     """The bytes of a file in its region's format."""
     world = _world(file.region)
     columns = file_columns(platform.contract(file.table), world.optional[file.table])
-    return render(file, columns, platform.region(file.region).source(file.table), world.line_ending)
+    nested = {
+        child.nested.column: platform.source(file.region, child.name)
+        for child in platform.children(file.table)
+        if child.nested
+    }
+    return render(file, columns, platform.source(file.region, file.table), world.line_ending, nested)
 
 
 def file_columns(contract: Contract, optional: Sequence[str]) -> list[str]:

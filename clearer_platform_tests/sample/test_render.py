@@ -13,16 +13,15 @@ import pytest
 from clearer_platform import sample
 from clearer_platform.platform import Platform
 from clearer_platform.regions import TableSource
-from clearer_platform.sample.rows import File, Impossible, WallTime
+from clearer_platform.sample import render
+from clearer_platform.sample.rows import Element, Elements, File, Impossible, WallTime
 from clearer_platform.sample.truth import FileTruth
 
 
 def text_of(platform: Platform, file: File) -> str:
     data = sample.content(platform, file)
     data = gzip.decompress(data) if file.name.endswith(".gz") else data
-    return data.decode(
-        platform.region(file.region).csv.encoding if file.table != "fx_rates" else "utf-8", "surrogateescape"
-    )
+    return data.decode(platform.source(file.region, file.table).csv.encoding, "surrogateescape")
 
 
 def records(platform: Platform, file: File) -> list[tuple[int, list[str]]]:
@@ -83,13 +82,37 @@ def test_every_clean_row_reads_back_as_it_was_made(platform: Platform, truth: sa
             if not row.broken:
                 values = {c: v for c, v in zip(columns, cells, strict=True) if c not in file.extra}
                 for column, text in values.items():
-                    like = written(row.values[column], source)
-                    assert read_back(text, like, source) == like, (
-                        file.name,
-                        column,
-                    )
+                    if isinstance(array := row.values[column], Elements):
+                        check_array(platform, file, column, text, array)
+                        continue
+                    like = written(array, source)
+                    assert read_back(text, like, source) == like, (file.name, column)
                 compared += 1
     assert compared > 3000
+
+
+def check_array(platform: Platform, file: File, column: str, text: str, array: Elements) -> None:
+    """The text is the array: each object has the element's values under the names that the region gives them."""
+    child = next(c for c in platform.children(file.table) if c.nested and c.nested.column == column)
+    source = platform.source(file.region, child.name)
+    if array.is_cut:
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(text)
+        return
+    for found, element in zip(json.loads(text, parse_float=Decimal), array.items, strict=True):
+        assert found == {source.columns.get(n, n): as_json(v, source) for n, v in element.values.items()}
+
+
+def as_json(value: object, source: TableSource) -> object:
+    """What stands in JSON for a canonical value: moments as the region writes local times."""
+    local = written(value, source)
+    return local.strftime(source.csv.datetime) if isinstance(local, datetime) else local
+
+
+def test_a_moment_in_an_array_is_a_local_time(platform: Platform) -> None:
+    source = platform.source("us", "install_intervals")
+    array = Elements((Element({"to_now": False, "from_date": datetime(2024, 10, 30, 4, tzinfo=UTC), "to_date": None}),))
+    assert render.array_text(array, source) == '[{"toNow":false,"fromDate":"2024-10-30 00:00:00.000000","toDate":null}]'
 
 
 def test_rejected_records_start_on_the_lines_that_the_truth_names(platform: Platform, truth: sample.Truth) -> None:

@@ -7,8 +7,10 @@ import pytest
 from clearer_platform import sample, sources
 from clearer_platform.platform import Platform
 from clearer_platform.sample.dirt import HABITS, KINDS
+from clearer_platform.sample.elements import ELEMENT_KINDS
 from clearer_platform.sample.incidents import INCIDENTS, STRAYS
 from clearer_platform.sample.mark import read_mark
+from clearer_platform.sample.rows import Elements
 from clearer_platform.sample.write import open_platform
 
 
@@ -83,7 +85,21 @@ def test_the_default_sample_has_every_kind_of_dirt(platform: Platform) -> None:
     csv = platform.region("eu").csv
     missing = [kind.name for kind in KINDS if (kind.table, kind.spoil(clean[kind.table], csv).broken) not in found]
     assert missing == []
-    assert len(sample.dirt_list()) == len(KINDS) + len(HABITS) + len(INCIDENTS) + len(STRAYS)
+    listed = (KINDS, ELEMENT_KINDS, HABITS, INCIDENTS, STRAYS)
+    assert len(sample.dirt_list()) == sum(map(len, listed))
+
+
+def test_the_default_sample_has_every_kind_of_broken_element(platform: Platform) -> None:
+    arrays = [
+        value
+        for file in sample.plan(platform, sample.Size())
+        for row in file.rows
+        for value in row.values.values()
+        if isinstance(value, Elements)
+    ]
+    broken = {rule for array in arrays for element in array.items for rule in element.broken}
+    assert len(broken) == len(ELEMENT_KINDS) - 1
+    assert any(array.is_cut for array in arrays)
 
 
 def test_broken_rules_are_rules_that_the_contracts_have(platform: Platform) -> None:
