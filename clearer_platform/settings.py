@@ -6,7 +6,9 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-PROJECT = Path(__file__).resolve().parent.parent
+PACKAGE = Path(__file__).resolve().parent
+PROJECT = found if (found := PACKAGE / "project").exists() else PACKAGE.parent
+"""Where dbt/ and data/ are: beside the package in a clone, inside it where a wheel was installed."""
 
 
 class Settings(BaseSettings):
