@@ -77,7 +77,7 @@ def _plans(
     level = rng.randrange(len(world.plans))
     while at <= last_day and len(found) < 4:
         name, price = sorted(world.plans.items(), key=lambda plan: plan[1])[level]
-        end = at + timedelta(days=rng.randint(0, 420))
+        end = at + timedelta(days=rng.randint(1, 420))
         is_open = end > last_day
         values: dict[str, Cell] = {"plan_name": name, "price": price}
         found.append(Span(_moment(at, zone, rng), None if is_open else _moment(end, zone, rng), values))
