@@ -1,10 +1,13 @@
 """The platform as one value: settings, registry and contracts, read once and handed to whatever needs them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+import ibis.expr.datatypes as dt
+
 from clearer_platform.contracts import Contract, load_contracts
-from clearer_platform.errors import UnknownName
+from clearer_platform.errors import ContractError, RegistryError, UnknownName
 from clearer_platform.regions import Layout, Region, Registry, TableSource, load_registry
 from clearer_platform.regions.layout import layout_of
 from clearer_platform.settings import Settings
@@ -23,16 +26,11 @@ class Platform:
         """The platform that the settings describe. Raises RegistryError or ContractError."""
         settings = settings or Settings()
         platform = cls(settings, load_registry(settings.registry_path), load_contracts(settings.contract_modules))
+        for contract in platform.contracts.values():
+            _check_nesting(platform, contract)
         for region in platform.registry.regions.values():
-            for table, entry in region.tables.items():
-                contract = platform.contract(table)
-                for column in entry.columns:
-                    if column not in {c.name for c in contract.columns}:
-                        raise UnknownName(
-                            f"column in regions.{region.name}.tables.{table}.columns",
-                            column,
-                            [c.name for c in contract.columns],
-                        )
+            for table in region.tables:
+                _check_entry(platform, region, table)
         return platform
 
     def region(self, name: str) -> Region:
@@ -54,6 +52,18 @@ class Platform:
         """The contracts of the tables that are nested in the records of `table`."""
         return tuple(c for c in self.contracts.values() if c.nested and c.nested.parent == table)
 
+    def family(self, table: str) -> tuple[Contract, ...]:
+        """The contracts of all tables that a delivery of `table` fills: those nested in it, and then its own."""
+        return (*self.children(table), self.contract(table))
+
+    def tables(self, region: str) -> list[str]:
+        """The tables of which a region has rows: each that it delivers, followed by those nested in it."""
+        return [
+            name
+            for table in self.region(region).tables
+            for name in (table, *(child.name for child in self.children(table)))
+        ]
+
     def source(self, region: str, table: str) -> TableSource:
         """How `table` is read in `region`. Raises UnknownName."""
         delivered = self.region(region).source(self.delivered(table))
@@ -71,3 +81,54 @@ class Platform:
         """Where cross-region data is kept."""
         registry, settings = self.registry, self.settings
         return layout_of("global", registry.root, None, registry.options, settings.home, settings.lock_timeout)
+
+
+def _check_nesting(platform: Platform, contract: Contract) -> None:
+    """Raise ContractError for a nested table that does not fit the one that it is nested in."""
+    if contract.nested is None:
+        return
+    name, column = contract.nested.parent, contract.nested.column
+    parent = platform.contracts.get(name)
+    if parent is None or parent.nested or parent.shared:
+        raise ContractError(
+            f"contract {contract.name}: it is nested in {name!r}, which is no table that a region delivers for itself"
+        )
+    columns = {c.name: c for c in parent.columns}
+    if column not in columns or not isinstance(columns[column].dtype, dt.String):
+        raise ContractError(f"contract {contract.name}: {name} has no text column {column!r} to be nested in")
+    if set(contract.personal()) - set(parent.key) and not columns[column].personal:
+        raise ContractError(f"contract {contract.name}: it holds personal data, and so does {name}.{column}: say so")
+    ours, theirs = (
+        {c.name: (c.dtype, c.personal) for c in some.columns if c.name in parent.key} for some in (contract, parent)
+    )
+    if contract.key[:-1] != parent.key or ours != theirs or contract.load_mode is not parent.load_mode:
+        raise ContractError(
+            f"contract {contract.name}: it has the key columns of {name} ({', '.join(parent.key)}), with the same "
+            f"types and kinds of personal data, and the same load mode ({parent.load_mode})"
+        )
+
+
+def _check_entry(platform: Platform, region: Region, table: str) -> None:
+    """Raise for names in a region's entry of a table that its contracts do not have."""
+    contract, entry = platform.contract(table), region.tables[table]
+    where = f"regions.{region.name}.tables"
+    if contract.nested:
+        parent = contract.nested.parent
+        raise RegistryError(
+            f"{where}.{table}: its rows come in the deliveries of {parent}, in which they are nested",
+            hint=f"deliver {parent}; how the elements are written goes into {where}.{parent}.nested.{table}",
+        )
+    _check_columns(f"{where}.{table}.columns", entry.columns, contract)
+    children = {child.name: child for child in platform.children(table)}
+    for name, columns in entry.nested.items():
+        if name not in children:
+            raise UnknownName(f"table in {where}.{table}.nested", name, list(children))
+        _check_columns(f"{where}.{table}.nested.{name}", columns, children[name])
+
+
+def _check_columns(where: str, columns: Iterable[str], contract: Contract) -> None:
+    """Raise UnknownName for a column that is not delivered: a nested table's key is where its element stands."""
+    known = [c.name for c in contract.columns if not (contract.nested and c.name in contract.key)]
+    for column in columns:
+        if column not in known:
+            raise UnknownName(f"column in {where}", column, known)

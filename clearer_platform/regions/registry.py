@@ -97,7 +97,15 @@ class TableSource(_Entry):
     def of_nested(self, table: str) -> "TableSource":
         """How the elements of a nested table are read: JSON has signs and words of its own, but no dates."""
         csv = CsvFormat(date=self.csv.date, datetime=self.csv.datetime, nulls=(), true=("true",), false=("false",))
-        return self.model_copy(update={"table": table, "csv": csv, "columns": self.nested.get(table, {}), "nested": {}})
+        return TableSource(
+            region=self.region,
+            table=table,
+            timezone=self.timezone,
+            fold=self.fold,
+            gap=self.gap,
+            csv=csv,
+            columns=self.nested.get(table, {}),
+        )
 
     @cached_property
     def fingerprint(self) -> str:

@@ -1,12 +1,13 @@
 """Silver: decode, parse, validate, write, audit, publish. One Parquet file a slot, every record in it."""
 
 from clearer_platform.silver.bring_up import bring_up
-from clearer_platform.silver.outcome import VALIDATION_VERSION, Outcome, Problem
+from clearer_platform.silver.outcome import REJECTED_SHARE, VALIDATION_VERSION, Outcome, Problem
 from clearer_platform.silver.quarantine import quarantine
 from clearer_platform.silver.sql import accepted_columns
 from clearer_platform.silver.states import SlotState, expected_fingerprint, states
 
 __all__ = [
+    "REJECTED_SHARE",
     "VALIDATION_VERSION",
     "Outcome",
     "Problem",

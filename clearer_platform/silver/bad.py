@@ -1,4 +1,4 @@
-"""The rows that broke a rule, with their lines and original text: looked up for them alone, never for the good ones."""
+"""The records that broke a rule, with their lines and text: looked up for them alone, never for the good ones."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,16 @@ import numpy as np
 import pyarrow as pa
 
 from clearer_platform.contracts import LoadMode
+from clearer_platform.silver.parity import Offsets
 from clearer_platform.silver.prepare import Prepared, mapped, original
 from clearer_platform.silver.query import Judgement
-from clearer_platform.silver.records import Buffer, Offsets
+from clearer_platform.silver.records import Buffer
 from clearer_platform.silver.sql import identifier
 from clearer_platform.silver.validate import JUDGED, Share
 
 BAD = "bad"
-REPEATED = "repeated"
+CLASHING = "clashing"
+"""What `Judgement.table` calls the table of rows that are good but for an earlier row of the delivery, and the rule."""
 MALFORMED, UNDECODABLE, REPEATED_KEY = "record.malformed", "record.undecodable", "record.repeated_key"
 LOCATED = pa.schema(
     {"number": pa.int64(), "row": pa.int64(), "line": pa.int64(), "rule": pa.string(), "raw": pa.large_string()}
@@ -24,43 +26,62 @@ LOCATED = pa.schema(
 
 def collect_bad(con: duckdb.DuckDBPyConnection, judgement: Judgement, shares: Sequence[Share]) -> None:
     """Fill the table `bad` with every rejected record of the batch."""
-    _find_repeated(con, judgement)
-    con.register("located", _located(con, shares))
-    judged = [name for name, *_ in con.execute(f"DESCRIBE {JUDGED}").fetchall()]
-    rest = [f"j.{identifier(name)}" for name in judged if name not in ("_file", "_rules", "_warnings")]
+    find_repeated(con, judgement)
+    fill_bad(con, judgement, _located(con, judgement, shares))
+
+
+def fill_bad(con: duckdb.DuckDBPyConnection, judgement: Judgement, located: pa.Table) -> None:
+    """Fill the table `bad` with what is `located`, typed and judged as in `judged`."""
+    con.register("located", located)
+    judged = judgement.table(JUDGED)
+    names = [name for name, *_ in con.execute(f"DESCRIBE {judged}").fetchall()]
+    rest = [f"j.{identifier(name)}" for name in names if name not in ("_file", "_rules", "_warnings")]
     rest += [
         f"CASE WHEN j._file IS NOT NULL THEN {value} END AS {identifier(name)}"
         for name, value in judgement.constants.items()
     ]
     con.execute(
-        f"""CREATE OR REPLACE TEMP TABLE {BAD} AS
+        f"""CREATE OR REPLACE TEMP TABLE {judgement.table(BAD)} AS
         SELECT l.number AS _number, l.line AS _line, l.raw AS _raw,
             CASE WHEN l.rule IS NULL THEN j._rules ELSE [l.rule] END AS _rules,
             coalesce(j._warnings, []) AS _warnings, {", ".join(rest)}
-        FROM located l LEFT JOIN {JUDGED} j ON j.rowid = l.row"""
+        FROM located l LEFT JOIN {judged} j ON j.rowid = l.row"""
     )
     con.unregister("located")
 
 
-def _find_repeated(con: duckdb.DuckDBPyConnection, judgement: Judgement) -> None:
-    """Rows of an append table whose key an earlier good row of the same delivery has."""
-    con.execute(f"CREATE OR REPLACE TEMP TABLE {REPEATED} (row BIGINT)")
+def find_repeated(con: duckdb.DuckDBPyConnection, judgement: Judgement) -> None:
+    """Fill the table `clashing` with the rows of an append table whose key an earlier good row of the delivery has."""
+    clashing, judged = judgement.table(CLASHING), judgement.table(JUDGED)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {clashing} (row BIGINT, rule VARCHAR)")
     if judgement.contract.load_mode is LoadMode.APPEND:
         con.execute(
-            f"""INSERT INTO {REPEATED} SELECT row FROM (
+            f"""INSERT INTO {clashing} SELECT row, '{REPEATED_KEY}' FROM (
                 SELECT rowid AS row, row_number() OVER (PARTITION BY _file, _key ORDER BY rowid) AS n
-                FROM {JUDGED} WHERE len(_rules) = 0 AND _key IN (
-                    SELECT _key FROM {JUDGED} WHERE len(_rules) = 0 GROUP BY _file, _key HAVING count(*) > 1)
+                FROM {judged} WHERE len(_rules) = 0 AND _key IN (
+                    SELECT _key FROM {judged} WHERE len(_rules) = 0 GROUP BY _file, _key HAVING count(*) > 1)
             ) WHERE n > 1"""
         )
 
 
-def _located(con: duckdb.DuckDBPyConnection, shares: Sequence[Share]) -> pa.Table:
+def bad_rows(judgement: Judgement) -> str:
+    """A query for the rowid of every row in `judged` that is rejected, and the rule where it is not in there."""
+    return (
+        f"SELECT rowid AS row, NULL::VARCHAR AS rule FROM {judgement.table(JUDGED)} WHERE len(_rules) > 0 "
+        f"UNION ALL SELECT row, rule FROM {judgement.table(CLASHING)}"
+    )
+
+
+def good_rows(judgement: Judgement) -> str:
+    """The condition that a row of `judged` is accepted."""
+    clashing = f" AND rowid NOT IN (SELECT row FROM {judgement.table(CLASHING)})"
+    may_clash = judgement.contract.load_mode is LoadMode.APPEND or judgement.contract.spans
+    return f"len(_rules) = 0{clashing if may_clash else ''}"
+
+
+def _located(con: duckdb.DuckDBPyConnection, judgement: Judgement, shares: Sequence[Share]) -> pa.Table:
     """Where the bad records of the batch are, and their text."""
-    found = con.execute(
-        f"""SELECT rowid AS row, NULL AS rule FROM {JUDGED} WHERE len(_rules) > 0
-        UNION ALL SELECT row, '{REPEATED_KEY}' FROM {REPEATED} ORDER BY row"""
-    ).to_arrow_table()
+    found = con.execute(f"{bad_rows(judgement)} ORDER BY row").to_arrow_table()
     rows = found["row"].to_numpy()
     pieces = []
     for number, share in enumerate(shares):
@@ -72,7 +93,7 @@ def _located(con: duckdb.DuckDBPyConnection, shares: Sequence[Share]) -> pa.Tabl
 
 def _of_delivery(number: int, share: Share, found: pa.Table) -> pa.Table:
     prepared = share.prepared
-    seen = _records_of(prepared, found["row"].to_numpy() - share.first)
+    seen = records_of(prepared, found["row"].to_numpy() - share.first)
     unseen = np.array([], dtype=np.int64) if prepared.good is None else np.flatnonzero(~prepared.good)
     bad_bytes = prepared.undecodable
     rules = [UNDECODABLE if bad_bytes is not None and bad_bytes[i] else MALFORMED for i in unseen]
@@ -83,14 +104,14 @@ def _of_delivery(number: int, share: Share, found: pa.Table) -> pa.Table:
             pa.array(np.full(len(seen) + len(unseen), number)),
             pa.chunked_array([*found["row"].chunks, pa.nulls(len(unseen), pa.int64())], pa.int64()),
             pa.array(prepared.records.lines[np.concatenate([seen, unseen])]),
-            pa.chunked_array([*found["rule"].cast(pa.string()).chunks, pa.array(rules, pa.string())], pa.string()),
+            pa.chunked_array([*found["rule"].chunks, pa.array(rules, pa.string())], pa.string()),
             texts,
         ],
         schema=LOCATED,
     )
 
 
-def _records_of(prepared: Prepared, readable: Offsets) -> Offsets:
+def records_of(prepared: Prepared, readable: Offsets) -> Offsets:
     """Numbers of records, from their numbers among those that the engine read."""
     return readable if prepared.good is None else np.flatnonzero(prepared.good)[readable]
 

@@ -14,12 +14,15 @@ from clearer_platform.contracts import Contract
 from clearer_platform.regions import TableSource
 from clearer_platform.settings import Settings
 from clearer_platform.silver.bad import collect_bad
+from clearer_platform.silver.counting import count_elements
 from clearer_platform.silver.header import Header
-from clearer_platform.silver.outcome import Outcome, Problem, Refusal
+from clearer_platform.silver.nested import judge_nested
+from clearer_platform.silver.outcome import Refusal
 from clearer_platform.silver.prepare import Prepared, prepare
 from clearer_platform.silver.query import Judgement
-from clearer_platform.silver.tally import Tally, tallies
+from clearer_platform.silver.tally import tallies
 from clearer_platform.silver.validate import Share, Years, judge
+from clearer_platform.silver.verdict import Part, Sheet, Verdict, outcome_of, outcomes
 from clearer_platform.silver.write import write_aside
 from clearer_platform.storage import reported
 
@@ -29,27 +32,19 @@ AHEAD = 8
 """Deliveries that are prepared while the engine is busy with those before them."""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What came of one delivery."""
-
-    delivery: Delivery
-    outcome: Outcome
-    written: Path | None
-    """All its records, judged, in a local Parquet file that is not published yet; None where it was not judged."""
-
-
 @dataclass
 class Bench:
     """What judging the deliveries of one table of one region needs."""
 
     contract: Contract
     source: TableSource
+    nested: Sequence[tuple[Contract, TableSource]]
+    """The tables nested in it, as `Platform.children` has them."""
     settings: Settings
     work: Path
     fingerprint: Callable[[Delivery], str]
-    aside: Callable[[Delivery], Path]
-    """Where the file of a delivery is to be written."""
+    aside: Callable[[Delivery, str], Path]
+    """Where the file of a delivery and a table is to be written."""
     years: Years = field(default_factory=Years)
 
     def verdicts(self, con: duckdb.DuckDBPyConnection, deliveries: Iterable[Delivery]) -> Iterator[Verdict]:
@@ -58,7 +53,7 @@ class Bench:
         try:
             for delivery, prepared in self._prepared_ahead(deliveries):
                 if isinstance(prepared, Refusal):
-                    yield Verdict(delivery, self._refused(delivery, prepared), None)
+                    yield self._refused(delivery, prepared)
                     continue
                 batch = waiting.setdefault(prepared.header, [])
                 batch.append(prepared)
@@ -110,65 +105,39 @@ class Bench:
         judgement = Judgement(self.contract, self.source, header)
         for shares, unreadable in judge(con, judgement, batch, self.years):
             for prepared, refusal in unreadable:
-                yield Verdict(prepared.delivery, self._refused(prepared.delivery, refusal, prepared.count), None)
+                yield self._refused(prepared.delivery, refusal, prepared.count)
             if shares:
-                collect_bad(con, judgement, shares)
-                for number, (share, found) in enumerate(zip(shares, tallies(con, judgement, shares), strict=True)):
-                    yield self._written(con, judgement, number, share, found)
+                sheets = self._sheets(con, judgement, shares)
+                for number, share in enumerate(shares):
+                    yield self._written(con, sheets, number, share)
         for prepared in batch:
             prepared.remove()
 
-    def _written(
-        self, con: duckdb.DuckDBPyConnection, judgement: Judgement, number: int, share: Share, found: Tally
-    ) -> Verdict:
-        delivery = share.prepared.delivery
-        outcome = self._outcome(share.prepared, found)
-        place = self.aside(delivery)
-        write_aside(con, judgement, number, share, outcome, place)
-        return Verdict(delivery, outcome, place)
+    def _sheets(self, con: duckdb.DuckDBPyConnection, judgement: Judgement, shares: Sequence[Share]) -> list[Sheet]:
+        """What the batch in `judged` comes to: in the nested tables, and in its own."""
+        collect_bad(con, judgement, shares)
+        nested = [judge_nested(con, judgement, *one, shares, self.years) for one in self.nested]
+        counts = [*count_elements(con, judgement, nested, shares), [share.prepared.count for share in shares]]
+        return [Sheet(j, tallies(con, j, shares, n)) for j, n in zip([*nested, judgement], counts, strict=True)]
 
-    def _outcome(self, prepared: Prepared, found: Tally) -> Outcome:
-        count, most = prepared.count, self.contract.max_rejected
-        problems = [*prepared.header.problems, *found.problems]
-        is_refused = count > 0 and found.rejected / count > most
-        if is_refused:
-            share = f"{found.rejected:,} of {count:,} records are rejected ({found.rejected / count:.1%})"
-            problems.insert(
-                0,
-                Problem(
-                    rule="delivery.rejected_share", message=f"{share}; at most {most:.1%} may be", count=found.rejected
-                ),
-            )
-        return self._base(prepared.delivery).model_copy(
-            update={
-                "status": "refused" if is_refused else "published",
-                "delivered": count,
-                "accepted": count - found.rejected,
-                "rejected": found.rejected,
-                "rules": found.rules,
-                "warnings": found.warnings,
-                "problems": problems,
-                "extra_columns": list(prepared.header.extra),
-                "judged": True,
-            }
-        )
+    def _written(self, con: duckdb.DuckDBPyConnection, sheets: Sequence[Sheet], number: int, share: Share) -> Verdict:
+        delivery, parts = share.prepared.delivery, []
+        found = outcomes(delivery, self.fingerprint(delivery), sheets, number)
+        for sheet, outcome in zip(sheets, found, strict=True):
+            place = self.aside(delivery, outcome.table)
+            write_aside(con, sheet.judgement, number, share, outcome, place)
+            parts.append(Part(outcome, place))
+        return Verdict(delivery, tuple(parts))
 
-    def _refused(self, delivery: Delivery, refusal: Refusal, count: int = 0) -> Outcome:
-        return self._base(delivery).model_copy(
-            update={"delivered": count, "rejected": count, "problems": [refusal.problem]}
-        )
-
-    def _base(self, delivery: Delivery) -> Outcome:
-        return Outcome(
-            region=delivery.region,
-            table=delivery.table,
-            day=delivery.day,
-            slot=delivery.slot,
-            delivery=delivery.id,
-            fingerprint=self.fingerprint(delivery),
-            status="refused",
-            bytes=delivery.manifest.size,
-        )
+    def _refused(self, delivery: Delivery, refusal: Refusal, count: int = 0) -> Verdict:
+        """The verdict on a delivery that could not be judged. Nothing is known of the elements in it."""
+        parts = []
+        for contract in (*(child for child, _ in self.nested), self.contract):
+            number = count if contract is self.contract else 0
+            update = {"delivered": number, "rejected": number, "problems": [refusal.problem]}
+            base = outcome_of(delivery, contract.name, self.fingerprint(delivery))
+            parts.append(Part(base.model_copy(update=update), None))
+        return Verdict(delivery, tuple(parts))
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 For each slot the newest delivery that passes is published, and what was refused since stands beside it. A slot's files
 are put in place in an order that makes every moment in between one from which running again ends in the same state: the
-refusals, the copy in the global root, the silver file, and at last the removal of what no longer holds.
+refusals, the copy in the global root, the silver files (those of nested tables first), and at last the removal of what
+no longer holds.
 """
 
 from collections.abc import Callable, Collection
@@ -11,12 +12,24 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from upath import UPath
+
 from clearer_platform import bronze, storage
 from clearer_platform.bronze import Delivery, Slot
 from clearer_platform.platform import Platform
-from clearer_platform.silver.batches import Bench, Verdict, connection
+from clearer_platform.silver.batches import Bench, connection
 from clearer_platform.silver.outcome import Outcome
-from clearer_platform.silver.states import REFUSALS, Place, SlotState, expected_fingerprint, outcome_at, state
+from clearer_platform.silver.states import (
+    REFUSALS,
+    Place,
+    SlotState,
+    expected_fingerprint,
+    outcome_at,
+    places,
+    refusals_at,
+    state,
+)
+from clearer_platform.silver.verdict import Part, Verdict
 
 
 @dataclass
@@ -24,10 +37,11 @@ class Walk:
     """One slot on its way from the newest delivery to the first that passes."""
 
     slot: Slot
-    place: Place
-    known: dict[str, Outcome]
-    """Verdicts that still hold, by fingerprint."""
-    refused: list[Outcome] = field(default_factory=list)
+    places: list[Place]
+    """Its files, in the order in which they are put in place: those of the table that was delivered are the last."""
+    known: dict[str, tuple[Outcome, ...]]
+    """Verdicts that still hold, by fingerprint: an outcome for each of the places."""
+    refused: list[tuple[Outcome, ...]] = field(default_factory=list)
 
     @property
     def next(self) -> Delivery | None:
@@ -45,36 +59,40 @@ def bring_up(
 ) -> list[SlotState]:
     """Validate what is not current of a table (of `days`, or all); the state of every slot afterwards.
 
+    A table that is nested in another is validated with it, from the same deliveries.
+
     Running it again, after any interruption, changes nothing that is already right. `progress` is told the number of
     slots done and of all. Raises UnknownName, StorageError, or Busy where another process is at it.
     """
-    layout, contract = platform.layout(region), platform.contract(table)
-    bench_work = layout.work / "silver" / table
+    layout, delivered = platform.layout(region), platform.delivered(table)
+    bench_work = layout.work / "silver" / delivered
     with ExitStack() as locks:
-        locks.enter_context(layout.lock(f"silver-{table}"))
-        if contract.shared:
-            locks.enter_context(platform.global_layout.lock(f"silver-{table}"))
+        locks.enter_context(layout.lock(f"silver-{delivered}"))
+        if platform.contract(delivered).shared:
+            locks.enter_context(platform.global_layout.lock(f"silver-{delivered}"))
         storage.clear_leftovers(bench_work)
-        found = [state(platform, slot) for slot in bronze.slots(layout, table, days)]
+        slots = bronze.slots(layout, delivered, days)
+        found = [state(platform, slot, table) for slot in slots]
         due = [number for number, one in enumerate(found) if not one.is_current]
         if due:
-            _clear(platform, region, table)
+            _clear(platform, region, delivered)
             told = _told(progress, len(found), len(found) - len(due))
-            _settle_all(platform, _bench(platform, region, table, bench_work), [found[n] for n in due], told)
+            _settle_all(platform, _bench(platform, region, delivered, bench_work), [slots[n] for n in due], told)
         for number in due:
-            found[number] = state(platform, found[number].slot)
+            found[number] = state(platform, slots[number], table)
         return found
 
 
 def _bench(platform: Platform, region: str, table: str, work: Path) -> Bench:
-    def aside(delivery: Delivery) -> Path:
+    def aside(delivery: Delivery, name: str) -> Path:
         """Beside its target, so that publishing is a rename; in the work folder where the target is a bucket."""
-        target = platform.layout(region).silver_file(table, delivery.day, delivery.slot)
+        target = platform.layout(region).silver_file(name, delivery.day, delivery.slot)
         return storage.aside(storage.local(target) if storage.is_local(target) else work / target.name)
 
     return Bench(
         contract=platform.contract(table),
-        source=platform.region(region).source(table),
+        source=platform.source(region, table),
+        nested=[(child, platform.source(region, child.name)) for child in platform.children(table)],
         settings=platform.settings,
         work=work,
         fingerprint=lambda delivery: expected_fingerprint(platform, delivery),
@@ -85,7 +103,8 @@ def _bench(platform: Platform, region: str, table: str, work: Path) -> Bench:
 def _clear(platform: Platform, region: str, table: str) -> None:
     """Remove what a killed process left in the folders that the held locks are for."""
     layout = platform.layout(region)
-    folders = [layout.silver(table), layout.refused(table)]
+    names = [contract.name for contract in platform.family(table)]
+    folders = [folder(name) for name in names for folder in (layout.silver, layout.refused)]
     if platform.contract(table).shared:
         folders.append(platform.global_layout.silver(table))
     for folder in folders:
@@ -106,7 +125,7 @@ def _told(progress: Callable[[int, int], None] | None, total: int, done: int) ->
     return one_more
 
 
-def _settle_all(platform: Platform, bench: Bench, due: list[SlotState], told: Callable[[], None]) -> None:
+def _settle_all(platform: Platform, bench: Bench, due: list[Slot], told: Callable[[], None]) -> None:
     """Walk every slot to its end. Each round judges one delivery of every slot that is still on its way."""
     walks = [_walk(platform, one) for one in due]
     with connection(platform.settings, bench.work) as con:
@@ -118,8 +137,8 @@ def _settle_all(platform: Platform, bench: Bench, due: list[SlotState], told: Ca
                 if delivery is None:
                     _settle(walk, None)
                     told()
-                elif (fingerprint := bench.fingerprint(delivery)) in walk.known:
-                    _settle(walk, Verdict(delivery, walk.known[fingerprint], None))
+                elif known := walk.known.get(bench.fingerprint(delivery)):
+                    _settle(walk, Verdict(delivery, tuple(Part(outcome, None) for outcome in known)))
                     told()
                 else:
                     asked[_name(delivery)] = walk
@@ -127,7 +146,7 @@ def _settle_all(platform: Platform, bench: Bench, due: list[SlotState], told: Ca
             walks = []
             for verdict in bench.verdicts(con, deliveries):
                 walk = asked[_name(verdict.delivery)]
-                if verdict.outcome.status == "published":
+                if verdict.is_published:
                     _settle(walk, verdict)
                     told()
                 else:
@@ -139,25 +158,33 @@ def _name(delivery: Delivery) -> str:
     return f"{delivery.day}/{delivery.slot}"
 
 
-def _walk(platform: Platform, one: SlotState) -> Walk:
-    place = Place.of(platform, one.slot)
-    known = {outcome.fingerprint: outcome for outcome in one.refused}
-    records = outcome_at(place.records)
-    for outcome in one.refused:
+def _walk(platform: Platform, slot: Slot) -> Walk:
+    found = places(platform, slot)
+    by_place = [_known(slot, place) for place in found]
+    # A verdict holds where it does in every table.
+    common = set.intersection(*(set(known) for known in by_place))
+    return Walk(slot, found, {f: tuple(known[f] for known in by_place) for f in common})
+
+
+def _known(slot: Slot, place: Place) -> dict[str, Outcome]:
+    """The outcomes that still hold of those at one place, by fingerprint."""
+    refused, published, records = refusals_at(place.refusals), outcome_at(place.silver), outcome_at(place.records)
+    known = {outcome.fingerprint: outcome for outcome in refused}
+    for outcome in refused:
         # Records are kept of the newest delivery alone: one that has become the newest is judged again.
-        is_newest = outcome.delivery == one.slot.current.id
+        is_newest = outcome.delivery == slot.current.id
         if is_newest and outcome.judged and (records is None or records.fingerprint != outcome.fingerprint):
             del known[outcome.fingerprint]
-    if one.published:
-        known[one.published.fingerprint] = one.published
-    return Walk(one.slot, place, known)
+    if published:
+        known[published.fingerprint] = published
+    return known
 
 
 def _advance(walk: Walk, bench: Bench) -> Delivery | None:
     """Pass over what is known to be refused; the delivery to look at then."""
     while delivery := walk.next:
         known = walk.known.get(bench.fingerprint(delivery))
-        if known is None or known.status == "published":
+        if known is None or any(outcome.status == "published" for outcome in known):
             return delivery
         walk.refused.append(known)
     return None
@@ -165,40 +192,41 @@ def _advance(walk: Walk, bench: Bench) -> Delivery | None:
 
 def _refuse(walk: Walk, verdict: Verdict) -> None:
     """Note a refusal; the judged records of the slot's newest delivery are kept for the quarantine."""
-    if verdict.written:
-        if walk.refused:
-            verdict.written.unlink()
-        else:
-            storage.publish_file(verdict.written, walk.place.records)
-    walk.refused.append(verdict.outcome)
+    for part, place in zip(verdict.parts, walk.places, strict=True):
+        if part.written and walk.refused:
+            part.written.unlink()
+        elif part.written:
+            storage.publish_file(part.written, place.records)
+    walk.refused.append(tuple(part.outcome for part in verdict.parts))
 
 
 def _settle(walk: Walk, passed: Verdict | None) -> None:
-    """Put a slot's files in place. The silver file comes last of what is written, removals come after it."""
-    place, refused = walk.place, walk.refused
-    if refused:
-        storage.publish_bytes(REFUSALS.dump_json(refused, indent=1), place.refusals)
-    if passed and place.shared and outcome_at(place.shared) != passed.outcome:
-        _copy(passed.written, walk)
-    if passed and passed.written:
-        storage.publish_file(passed.written, place.silver)
-    if not refused:
-        storage.remove(place.refusals)
-    if not refused or not refused[0].judged:
-        storage.remove(place.records)
-    if not passed:
-        storage.remove(place.silver)
-        if place.shared:
-            storage.remove(place.shared)
+    """Put a slot's files in place. The silver files come last of what is written, removals come after them."""
+    for number, place in enumerate(walk.places):
+        if walk.refused:
+            refused = [outcomes[number] for outcomes in walk.refused]
+            storage.publish_bytes(REFUSALS.dump_json(refused, indent=1), place.refusals)
+    for part, place in zip(passed.parts if passed else (), walk.places, strict=bool(passed)):
+        if place.shared and outcome_at(place.shared) != part.outcome:
+            _copy(part.written, place, place.shared)
+        if part.written:
+            storage.publish_file(part.written, place.silver)
+    for number, place in enumerate(walk.places):
+        if not walk.refused:
+            storage.remove(place.refusals)
+        if not walk.refused or not walk.refused[0][number].judged:
+            storage.remove(place.records)
+        if not passed:
+            storage.remove(place.silver)
+            if place.shared:
+                storage.remove(place.shared)
 
 
-def _copy(written: Path | None, walk: Walk) -> None:
-    """Publish a copy of the slot's silver file in the global root."""
-    place = walk.place
-    assert place.shared is not None
+def _copy(written: Path | None, place: Place, shared: UPath | Path) -> None:
+    """Publish a copy of a slot's silver file in the global root."""
     if written is None:
         with storage.reported("read", place.silver):
             data = place.silver.read_bytes()
     else:
         data = written.read_bytes()
-    storage.publish_bytes(data, place.shared)
+    storage.publish_bytes(data, shared)

@@ -8,7 +8,8 @@ import re
 
 import numpy as np
 
-from clearer_platform.silver.records import Buffer, Flags, Offsets, Records
+from clearer_platform.silver.parity import Offsets
+from clearer_platform.silver.records import Buffer, Flags, Records
 
 
 def index(buffer: Buffer, delimiter: str, quote: str, fields: int) -> tuple[Records, Flags]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from clearer_platform.contracts import Contract, Drift
@@ -58,7 +59,7 @@ def read_header(names: list[str], line: int | None, contract: Contract, source: 
         raise Refusal(
             "missing_column", _missing(missing, unknown, names, line, contract, source), line=line, column=missing[0]
         )
-    if misspelt := _misspelt(unknown, names, wanted):
+    if misspelt := misspelling(unknown, names, wanted):
         where = "the header has" if line else "records have"
         raise Refusal(
             "misspelt_column",
@@ -110,7 +111,7 @@ def _looks_like_data(names: list[str]) -> bool:
     return any(name[:1].isdigit() for name in names)
 
 
-def _misspelt(unknown: list[str], names: list[str], wanted: dict[str, str]) -> tuple[str, str] | None:
+def misspelling(unknown: list[str], names: Collection[str], wanted: dict[str, str]) -> tuple[str, str] | None:
     """An unknown name that is an absent column's but for case or spaces, or its contract name where another is agreed.
 
     Keeping it aside as unknown would fill the column with its default: a wrong figure without a word.

@@ -129,7 +129,7 @@ def _files(
 ) -> list[str]:
     """The published silver files of a table, where DuckDB can read them."""
     layout = platform.global_layout if contract.shared else platform.layout(region)
-    deliverers = [r.name for r in platform.registry.regions.values() if contract.name in r.tables]
+    deliverers = [name for name in platform.registry.regions if contract.name in platform.tables(name)]
     found: list[str] = []
     for name in deliverers if contract.shared else [region] if region in deliverers else []:
         for state in states(platform, name, contract.name, days):

@@ -37,6 +37,10 @@ NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 Cells = dict[str, str]
 
 
+class RepeatedKey(ValueError):
+    """An object has a key twice: one of the two values would be lost."""
+
+
 class Number(str):
     """A number by the text that it was written with."""
 
@@ -129,17 +133,18 @@ def _cells(line: bytes, writers: dict[type, Callable[[Any], str]]) -> Cells | No
         record = DECODER.decode(text)
         if type(record) is not dict:
             return None
-        if SUSPECT.search(text):
-            _check_escapes(text, record)
+        check_escapes(text, record)
         return {name: writers[type(value)](value) for name, value in record.items()}
     except (ValueError, RecursionError):
         return None
 
 
-def _check_escapes(text: str, record: dict[str, Any]) -> None:
+def check_escapes(text: str, record: dict[str, Any]) -> None:
+    """Raise ValueError where the `record` that `text` holds has a string with NUL or half a surrogate pair."""
+    if not SUSPECT.search(text):
+        return
     if NUL.search(text):
         raise ValueError("NUL in a string")
-    # Raises for half a surrogate pair.
     compact(record, DEEPEST + 1).encode(ENCODING)
 
 
@@ -178,17 +183,18 @@ def compact(value: Any, levels: int = DEEPEST) -> str:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object, none of whose keys is there twice: one of the two values would be lost."""
+    """An object, none of whose keys is there twice."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key twice")
+        raise RepeatedKey
     return found
 
 
-def _no_number(name: str) -> None:
+def no_number(name: str) -> None:
+    """What JSON has no word for."""
     raise ValueError(f"{name} is no JSON number")
 
 
 DECODER = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_float=Number, parse_int=Number, parse_constant=_no_number, strict=True
+    object_pairs_hook=_unique, parse_float=Number, parse_int=Number, parse_constant=no_number, strict=True
 )

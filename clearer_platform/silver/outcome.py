@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict
 VALIDATION_VERSION = "2"
 """Raised whenever this package judges or types a row differently: every silver file is then due again."""
 
+REJECTED_SHARE = "delivery.rejected_share"
+"""The rule that a delivery breaks of which too much is rejected."""
 FIRST = 5
 """Lines that are named per rule; the rest are counted."""
 
@@ -20,8 +22,17 @@ class Problem(BaseModel):
     rule: str
     message: str
     line: int | None = None
+    position: int | None = None
+    """Of an element, within the array that stands on the line."""
     column: str | None = None
     count: int = 1
+
+    @property
+    def place(self) -> str:
+        """Where it is, in words; empty where it is about the whole delivery."""
+        if self.line is None:
+            return ""
+        return f"line {self.line}" + (f", element {self.position}" if self.position else "")
 
 
 class Outcome(BaseModel):

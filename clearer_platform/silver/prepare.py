@@ -128,7 +128,7 @@ def _indexed(delivery: Delivery, text: Text, buffer: Buffer, contract: Contract,
     fields = len(header.columns)
     good: Flags | None = None
     if found is not None:
-        good = records.has_fields(buffer, found, csv.delimiter, csv.quote, fields)
+        good = records.has_fields(buffer, found, csv.delimiter, fields)
         if found.is_multiline and not good.all():
             # A record of several lines may be an unterminated quote that swallowed its neighbours.
             found = None
@@ -180,7 +180,7 @@ def _without_header(prepared: Prepared) -> Prepared:
     first = 1 if prepared.header.is_delivered else 0
     r = prepared.records
     assert prepared.good is not None
-    data = replace(r, starts=r.starts[first:], ends=r.ends[first:], lines=r.lines[first:])
+    data = replace(r, starts=r.starts[first:], ends=r.ends[first:], lines=r.lines[first:], delimiters=None)
     good = prepared.good[first:]
     bad_bytes = None if prepared.undecodable is None else prepared.undecodable[first:]
     return replace(prepared, records=data, good=None if good.all() else good, undecodable=bad_bytes)

@@ -10,6 +10,7 @@ import pyarrow as pa
 from upath import UPath
 
 from clearer_platform import storage
+from clearer_platform.contracts import POSITION
 from clearer_platform.platform import Platform
 from clearer_platform.silver.sql import accepted_columns, identifier, literal, literals
 from clearer_platform.silver.states import Place, states
@@ -18,7 +19,7 @@ from clearer_platform.silver.states import Place, states
 def quarantine(
     platform: Platform, region: str, table: str, days: Collection[date] | None = None, rule: str | None = None
 ) -> pa.Table:
-    """The rejected rows of a table (of `days`, or all; that broke `rule`, or any), by day, slot and line.
+    """The rejected rows of a table (of `days`, or all; that broke `rule`, or any), by day, slot and place.
 
     `_status` says whether the delivery was `published` without the row, or `refused` as a whole. It holds personal data
     and belongs in the region's root.
@@ -45,7 +46,8 @@ def quarantine(
         with duckdb.connect() as con:
             con.execute("SET TimeZone = 'UTC'")
             query = " UNION ALL ".join(f"({part})" for part in parts)
-            return con.execute(f"SELECT * FROM ({query}) ORDER BY _day, _slot, _line").to_arrow_table()
+            within = f", {identifier(POSITION)}" if platform.contract(table).nested else ""
+            return con.execute(f"SELECT * FROM ({query}) ORDER BY _day, _slot, _line{within}").to_arrow_table()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The one query that reads, types and judges a batch of deliveries with equal headers.
+"""The one query that types and judges texts: the records of a batch of deliveries with equal headers, or elements.
 
 It is a stack of projections, each seeing the names of the one below: no join and no window, so that rows keep the order
 of their files. Every condition is computed once; the lists of broken rules are made only for rows that broke one.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from clearer_platform.contracts import Column, Contract
+from clearer_platform.contracts import Column, Contract, LoadMode
 from clearer_platform.regions import CsvFormat, TableSource
 from clearer_platform.silver import zones
 from clearer_platform.silver.conditions import Condition, conditions, is_zoned
@@ -23,7 +23,7 @@ FAR = "@"
 
 @dataclass(frozen=True)
 class Judgement:
-    """How the deliveries of one table with one header are judged."""
+    """How the rows of one table that come with one header are judged."""
 
     contract: Contract
     source: TableSource
@@ -40,6 +40,16 @@ class Judgement:
         return {c.name: i for i, c in enumerate(self.contract.columns) if c.name in self.header.columns}
 
     @cached_property
+    def given(self) -> dict[str, int]:
+        """Number in the contract of every column that says where an element stands: known, and not judged again."""
+        columns = self.contract.columns if self.contract.nested else ()
+        return {c.name: i for i, c in enumerate(columns) if c.name in self.contract.key}
+
+    def table(self, what: str) -> str:
+        """Name of the temporary table that holds `what` of the rows."""
+        return identifier(f"{what} {self.contract.name}")
+
+    @cached_property
     def zoned(self) -> list[int]:
         """Numbers of the delivered columns that hold instants."""
         return [i for i in self.delivered.values() if is_zoned(self.contract.columns[i])]
@@ -47,12 +57,12 @@ class Judgement:
     @cached_property
     def constants(self) -> dict[str, str]:
         """SQL for the columns whose value is the same in every row, because the deliveries do not have them."""
-        absent = [c for c in self.contract.columns if c.name not in self.delivered]
+        absent = [c for c in self.contract.columns if c.name not in {**self.delivered, **self.given}]
         values = {c.name: f"CAST({c.default or 'NULL'} AS {sql_type(c.dtype)})" for c in absent}
-        return values if self.header.extra else {**values, "_extra": "NULL::MAP(VARCHAR, VARCHAR)"}
+        return values if self._extra else {**values, "_extra": "NULL::MAP(VARCHAR, VARCHAR)"}
 
-    def sql(self, files: Sequence[Path], years: Iterable[int], options: str = "") -> str:
-        """The query over prepared files; local times are resolved within `years`."""
+    def sql(self, texts: str, years: Iterable[int]) -> str:
+        """The query over `texts`, as `reader` or `elements` has them; local times are resolved within `years`."""
         columns, years = self.contract.columns, sorted(set(years))
         rejecting, noted = self.conditions
         values = _list(f"{parsed(columns[i].dtype, f'r{i}', self.source.csv)} AS p{i}" for i in self.delivered.values())
@@ -65,18 +75,24 @@ class Judgement:
         broken = [(f"b{i}", literal(c.rule)) for i, c in enumerate(rejecting)]
         broken += [(f"p{i} IS NOT NULL AND z{i} IS NULL", f"{literal(FAR)} || year(p{i})") for i in self.zoned]
         warned = [(f"w{i}", literal(c.rule)) for i, c in enumerate(noted)]
+        rules, place = _names(broken), "_file"
+        if self.contract.nested:
+            rules, place = f"CASE WHEN _fault IS NOT NULL THEN [_fault] ELSE {rules} END", "_file, _row"
+        named = _list(identifier(name) for name in {**self.given, **self.delivered})
         return f"""
-            SELECT _file, {_names(broken)} AS _rules, {_names(warned)} AS _warnings{self._extra},
-                {self._key} AS _key{self._event_day(years)}{_list(identifier(name) for name in self.delivered)}
+            SELECT {place}, {rules} AS _rules, {_names(warned)} AS _warnings{self._extra},
+                {self._key} AS _key{self._days(years)}{named}
             FROM (SELECT *{flags}
             FROM (SELECT *, {self._is_gone} AS _gone
             FROM (SELECT *{typed}
             FROM (SELECT *{codes}
             FROM (SELECT *{values}
-            FROM (SELECT *, file_index AS _file FROM {reader(self, files, options)}))))))"""
+            FROM {texts})))))"""
 
     def _typed(self, column: Column, i: int) -> str:
         """The column's final value."""
+        if column.name in self.given:
+            return f"g{i}"
         if column.name not in self.delivered:
             return self.constants[column.name]
         value = self._resolved(i) if i in self.zoned else f"p{i}"
@@ -99,6 +115,8 @@ class Judgement:
 
     @property
     def _extra(self) -> str:
+        if self.contract.nested:
+            return ", _extra"
         if not self.header.extra:
             return ""
         values = ", ".join(f"e{i}" for i in range(len(self.header.extra)))
@@ -106,16 +124,23 @@ class Judgement:
 
     @property
     def _key(self) -> str:
-        """NULL where a key column is: `||` yields NULL for NULL."""
+        """NULL where a key column is: `||` yields NULL for NULL. Elements of whole pictures are not looked up by it."""
+        if self.contract.nested and self.contract.load_mode is LoadMode.FULL:
+            return "NULL::UUID"
         parts = [literal(self.source.region), literal(self.contract.name)]
         parts += [f"CAST({identifier(name)} AS VARCHAR)" for name in self.contract.key]
         return f"CAST(md5({' || chr(31) || '.join(parts)}) AS UUID)"
 
-    def _event_day(self, years: Sequence[int]) -> str:
-        """The local calendar day of the event; a time in a gap may have been moved to the next day."""
-        name = self.contract.event_time
-        if name is None:
-            return ""
+    def _days(self, years: Sequence[int]) -> str:
+        """The local calendar days that the contract has a use for."""
+        event, spans = self.contract.event_time, self.contract.spans
+        days = {"_event_day": event} if event else {}
+        if spans:
+            days |= {"_first_day": spans.start, "_last_day": spans.end}
+        return _list(f"{self._day(name, years)} AS {day}" for day, name in days.items())
+
+    def _day(self, name: str, years: Sequence[int]) -> str:
+        """The local calendar day of a time; one in a gap may have been moved to the next day."""
         value, i = identifier(name), self.delivered.get(name)
         if i in self.zoned:
             local = f"p{i}"
@@ -123,11 +148,11 @@ class Judgement:
                 moved = f"{local} + to_seconds({zones.gap_seconds(local, self.source, years)})"
                 local = f"CASE WHEN {zones.state(f'z{i}')} = {zones.GAP} THEN {moved} ELSE {local} END"
             value = f"CASE WHEN {value} IS NOT NULL THEN {local} END"
-        return f", CAST({value} AS DATE) AS _event_day"
+        return f"CAST({value} AS DATE)"
 
 
 def reader(judgement: Judgement, files: Sequence[Path], options: str) -> str:
-    """The table function over the files: all text, named `r<i>` by the contract's column, `e<i>` where unknown."""
+    """The records of files: all text, named `r<i>` by the contract's column, `e<i>` where unknown, and the `_file`."""
     csv = judgement.source.csv
     unknown = iter(range(len(judgement.header.extra)))
     names = [
@@ -136,10 +161,11 @@ def reader(judgement: Judgement, files: Sequence[Path], options: str) -> str:
     ]
     fields = ", ".join(f"{name}: 'VARCHAR'" for name in names)
     return (
-        f"read_csv([{literals(map(str, files))}], auto_detect=false, strict_mode=true, new_line='\\n', "
+        f"(SELECT *, file_index AS _file FROM read_csv([{literals(map(str, files))}], "
+        f"auto_detect=false, strict_mode=true, new_line='\\n', "
         f"header={str(judgement.header.is_delivered).lower()}, delim={literal(csv.delimiter)}, "
         f"quote={literal(csv.quote)}, escape={literal(csv.quote)}, nullstr=[{_nulls(csv)}], "
-        f"columns={{{fields}}}{options})"
+        f"columns={{{fields}}}{options}))"
     )
 
 

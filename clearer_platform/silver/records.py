@@ -1,22 +1,22 @@
 """Where the records of a text are: an index by numpy that owes nothing to the reader, so that nothing can be lost.
 
-A newline at even quote parity ends a record. That is exact where the text is *sound*: every opening quote follows a
-delimiter, a newline or a quote, every closing one precedes one, and their number is even. What is not sound goes to
+A newline outside quotes ends a record. Where a text is not sound, as `parity` has it, that means nothing: it goes to
 `exact`.
 """
 
 import mmap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-Offsets = npt.NDArray[np.int64]
+from clearer_platform.silver.parity import Offsets, outside
+
 Flags = npt.NDArray[np.bool_]
 Buffer = bytes | mmap.mmap
 
-CHUNK = 1 << 26
+CHUNK = 1 << 20
 NEWLINE, RETURN, NUL = 10, 13, 0
 
 
@@ -31,6 +31,8 @@ class Records:
     """Physical line on which each starts; the first is 1."""
     is_multiline: bool
     has_blanks: bool
+    delimiters: Offsets | None = None
+    """The delimiters outside quotes, in a text that has quotes."""
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -50,32 +52,19 @@ def positions(buffer: Buffer, byte: int) -> Offsets:
 
 
 def index(buffer: Buffer, delimiter: str, quote: str) -> Records | None:
-    """The records of a sound text; None where it is not sound, so that parity means nothing."""
+    """The records of a sound text; None where it is not sound."""
     if not (delimiter.isascii() and quote.isascii()):
         return None
     if buffer.find(b"\r") >= 0 or buffer.find(b"\0") >= 0:
         return None
-    newlines = positions(buffer, NEWLINE)
     if buffer.find(quote.encode()) < 0:
+        newlines = positions(buffer, NEWLINE)
         return _records(buffer, newlines, newlines)
-    quotes = positions(buffer, ord(quote))
-    if not _is_sound(buffer, quotes, ord(delimiter), ord(quote)):
+    found = outside(np.frombuffer(buffer, dtype=np.uint8), ord(delimiter), ord(quote))
+    if found is None:
         return None
-    outside = (np.searchsorted(quotes, newlines) & 1) == 0
-    return _records(buffer, newlines, newlines[outside])
-
-
-def _is_sound(buffer: Buffer, quotes: Offsets, delimiter: int, quote: int) -> bool:
-    if len(quotes) % 2:
-        return False
-    everything = np.frombuffer(buffer, dtype=np.uint8)
-    opening, closing = quotes[::2], quotes[1::2]
-    before = everything[np.maximum(opening - 1, 0)]
-    before[opening == 0] = NEWLINE
-    after = everything[np.minimum(closing + 1, len(everything) - 1)]
-    after[closing == len(everything) - 1] = NEWLINE
-    allowed = np.array([delimiter, NEWLINE, quote], dtype=np.uint8)
-    return bool(np.isin(before, allowed).all() and np.isin(after, allowed).all())
+    newlines = positions(buffer, NEWLINE) if found.inner_newlines else found.newlines
+    return replace(_records(buffer, newlines, found.newlines), delimiters=found.delimiters)
 
 
 def _records(buffer: Buffer, newlines: Offsets, ends: Offsets) -> Records:
@@ -93,12 +82,9 @@ def _records(buffer: Buffer, newlines: Offsets, ends: Offsets) -> Records:
     return Records(starts, ends, lines, is_multiline, has_blanks)
 
 
-def has_fields(buffer: Buffer, records: Records, delimiter: str, quote: str, count: int) -> Flags:
+def has_fields(buffer: Buffer, records: Records, delimiter: str, count: int) -> Flags:
     """Which records of a sound text have exactly `count` fields."""
-    delimiters = positions(buffer, ord(delimiter))
-    if records.is_multiline or buffer.find(quote.encode()) >= 0:
-        quotes = positions(buffer, ord(quote))
-        delimiters = delimiters[(np.searchsorted(quotes, delimiters) & 1) == 0]
+    delimiters = positions(buffer, ord(delimiter)) if records.delimiters is None else records.delimiters
     between, number = count - 1, len(records)
     if len(delimiters) == between * number:
         if not between:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -25,39 +25,52 @@ REFUSALS = TypeAdapter(list[Outcome])
 
 @dataclass(frozen=True)
 class SlotState:
-    """What silver has of one slot."""
+    """What silver has of one slot in one table: that which it was delivered for, or one nested in it."""
 
     slot: Slot
+    """Under the name of that table; its deliveries are those of the table that is delivered."""
     published: Outcome | None
     """Of the delivery whose rows stand in silver."""
     refused: tuple[Outcome, ...]
     """Of the deliveries since, the newest first."""
     is_current: bool
-    """Whether all of it is what the deliveries, the contract, the registry entry and the code come to now."""
+    """Whether all of it is what the deliveries, the contracts, the registry entry and the code come to now, in every
+    table that the deliveries fill."""
 
 
 def expected_fingerprint(platform: Platform, delivery: Delivery) -> str:
     """What a verdict on the delivery must carry to be valid now."""
-    source = platform.region(delivery.region).source(delivery.table)
-    parts = [delivery.id, platform.contract(delivery.table).fingerprint, source.fingerprint, VALIDATION_VERSION]
+    source = platform.source(delivery.region, delivery.table)
+    contracts = [contract.fingerprint for contract in platform.family(delivery.table)]
+    parts = [delivery.id, *contracts, source.fingerprint, VALIDATION_VERSION]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def states(platform: Platform, region: str, table: str, days: Collection[date] | None = None) -> list[SlotState]:
     """The state of every slot of a table (of `days`, or all), by day and name."""
-    return [state(platform, slot) for slot in bronze.slots(platform.layout(region), table, days)]
+    found = bronze.slots(platform.layout(region), platform.delivered(table), days)
+    return [state(platform, slot, table) for slot in found]
 
 
-def state(platform: Platform, slot: Slot) -> SlotState:
-    """The state of one slot."""
-    at = Place.of(platform, slot)
-    published, refused = outcome_at(at.silver), refusals_at(at.refusals)
-    return SlotState(slot, published, refused, _is_current(platform, slot, at, published, refused))
+def state(platform: Platform, slot: Slot, table: str) -> SlotState:
+    """The state of one slot in the table that it was delivered for, or in one nested in it."""
+    due = [expected_fingerprint(platform, delivery) for delivery in slot.deliveries]
+    found = {at.table: (at, outcome_at(at.silver), refusals_at(at.refusals)) for at in places(platform, slot)}
+    _, published, refused = found[table]
+    is_current = all(_is_current(due, *there) for there in found.values())
+    return SlotState(replace(slot, table=table), published, refused, is_current)
+
+
+def places(platform: Platform, slot: Slot) -> list["Place"]:
+    """The files of a slot in each table that its deliveries fill, in the order in which they are put in place."""
+    return [Place.of(platform, replace(slot, table=contract.name)) for contract in platform.family(slot.table)]
 
 
 @dataclass(frozen=True)
 class Place:
-    """The files of one slot."""
+    """The files of one slot in one table."""
+
+    table: str
 
     silver: UPath | Path
     refusals: UPath | Path
@@ -68,11 +81,12 @@ class Place:
 
     @classmethod
     def of(cls, platform: Platform, slot: Slot) -> "Place":
-        """The files of `slot`."""
+        """The files of `slot` in the table that it goes by."""
         layout = platform.layout(slot.current.region)
         at = (slot.table, slot.day, slot.name)
         is_shared = platform.contract(slot.table).shared
         return cls(
+            slot.table,
             layout.silver_file(*at),
             layout.refused_file(*at),
             layout.refused_file(*at, ".parquet"),
@@ -110,10 +124,8 @@ def _outcome(path: Path, size: int, mtime: int, inode: int) -> Outcome | None:
         return read_outcome(pq.read_metadata(f).metadata)
 
 
-def _is_current(
-    platform: Platform, slot: Slot, at: Place, published: Outcome | None, refused: tuple[Outcome, ...]
-) -> bool:
-    due = [expected_fingerprint(platform, delivery) for delivery in slot.deliveries]
+def _is_current(due: list[str], at: Place, published: Outcome | None, refused: tuple[Outcome, ...]) -> bool:
+    """Whether the files at a place are what deliveries with these fingerprints, the newest first, come to."""
     since = [outcome.fingerprint for outcome in refused]
     if since != due[: len(since)]:
         return False

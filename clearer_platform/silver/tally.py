@@ -1,58 +1,90 @@
-"""Counting what was found wrong in the deliveries of a batch, and naming its first lines."""
+"""Counting what was found in the deliveries of a batch, table by table, and naming the first lines of what is wrong."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import duckdb
 
 from clearer_platform.bronze import is_json_lines
+from clearer_platform.contracts import POSITION
 from clearer_platform.silver import json_lines
 from clearer_platform.silver.bad import BAD, MALFORMED, REPEATED_KEY, UNDECODABLE
+from clearer_platform.silver.elements import MISSPELT
 from clearer_platform.silver.outcome import FIRST, Problem
 from clearer_platform.silver.prepare import Prepared
 from clearer_platform.silver.query import Judgement
+from clearer_platform.silver.spans import OVERLAPS, SECOND_OPEN
+from clearer_platform.silver.sql import identifier
 from clearer_platform.silver.validate import JUDGED, Share
 
 
 @dataclass
 class Tally:
-    """What was found wrong in one delivery."""
+    """What was found in one delivery of the rows of one table."""
 
+    delivered: int
+    """Rows, counted independently of the engine."""
     rejected: int = 0
     rules: dict[str, int] = field(default_factory=dict)
     warnings: dict[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    extra: list[str] = field(default_factory=list)
+    """Columns that the contract does not know."""
 
 
-def tallies(con: duckdb.DuckDBPyConnection, judgement: Judgement, shares: Sequence[Share]) -> list[Tally]:
-    """The tally of every delivery of the batch, from the tables `bad` and `judged`."""
-    found = [Tally() for _ in shares]
-    for number, count in con.execute(f"SELECT _number, count(*) FROM {BAD} GROUP BY _number").fetchall():
+def tallies(
+    con: duckdb.DuckDBPyConnection, judgement: Judgement, shares: Sequence[Share], counts: Sequence[int]
+) -> list[Tally]:
+    """The tally of every delivery of the batch, from the tables `bad` and `judged`, and how many rows each has."""
+    bad, judged = judgement.table(BAD), judgement.table(JUDGED)
+    found = [Tally(count, extra=list(judgement.header.extra)) for count in counts]
+    for number, count in con.execute(f"SELECT _number, count(*) FROM {bad} GROUP BY _number").fetchall():
         found[number].rejected = count
-    noted = f"SELECT _file, unnest(_warnings) AS name FROM {JUDGED} WHERE len(_warnings) > 0"
+    noted = f"SELECT _file, unnest(_warnings) AS name FROM {judged} WHERE len(_warnings) > 0"
     for number, name, count in con.execute(
         f"SELECT _file, name, count(*) FROM ({noted}) GROUP BY ALL ORDER BY ALL"
     ).fetchall():
         found[number].warnings[name] = count
-    broken = f"SELECT _number, unnest(_rules) AS name, _line FROM {BAD}"
-    for number, name, count, lines in con.execute(
-        f"SELECT _number, name, count(*), min(_line, {FIRST}) FROM ({broken}) GROUP BY _number, name ORDER BY ALL"
+    position = identifier(POSITION) if judgement.contract.nested else "NULL::BIGINT"
+    broken = f"SELECT _number, unnest(_rules) AS name, row(_line, {position}) AS place FROM {bad}"
+    for number, name, count, places in con.execute(
+        f"SELECT _number, name, count(*), min(place, {FIRST}) FROM ({broken}) GROUP BY _number, name ORDER BY ALL"
     ).fetchall():
         found[number].rules[name] = count
-        found[number].problems += [_problem(judgement, shares[number].prepared, name, line) for line in lines]
+        found[number].problems += [_problem(judgement, shares[number].prepared, name, *place) for place in places]
+    if judgement.contract.nested:
+        keys = f"SELECT DISTINCT _file, unnest(map_keys(_extra)) AS name FROM {judged} WHERE _extra IS NOT NULL"
+        for number, name in con.execute(f"{keys} ORDER BY ALL").fetchall():
+            found[number].extra.append(name)
     for tally in found:
-        tally.problems.sort(key=lambda problem: (problem.line or 0, problem.rule))
+        tally.problems.sort(key=lambda problem: (problem.line or 0, problem.position or 0, problem.rule))
+        tally.problems = [*replace(judgement.header, extra=tuple(tally.extra)).problems, *tally.problems]
     return found
 
 
-def _problem(judgement: Judgement, prepared: Prepared, rule: str, line: int) -> Problem:
+def _problem(judgement: Judgement, prepared: Prepared, rule: str, line: int, position: int | None) -> Problem:
     condition = {c.rule: c for c in judgement.conditions[0]}.get(rule)
-    if condition:
-        return Problem(rule=rule, message=condition.message, line=line, column=condition.column)
-    fields = f"not {len(judgement.header.columns)} fields, or a quote or control character out of place"
-    message = {
-        MALFORMED: json_lines.MALFORMED if is_json_lines(prepared.delivery.slot) else fields,
+    message, column = (condition.message, condition.column) if condition else _said(judgement, prepared, rule)
+    return Problem(rule=rule, message=message, line=line, position=position, column=column)
+
+
+def _said(judgement: Judgement, prepared: Prepared, rule: str) -> tuple[str, str | None]:
+    """What a rule that is no condition of the contract says, and of which column."""
+    nested, column = judgement.contract.nested, rule.removesuffix(MISSPELT)
+    if nested and rule == f"{nested.column}.malformed":
+        return "not a JSON array", nested.column
+    if nested and column in judgement.delivered:
+        key = judgement.source.columns.get(column, column)
+        return f"a key that is {key!r} but for case or spaces", column
+    malformed = f"not {len(judgement.header.columns)} fields, or a quote or control character out of place"
+    if nested:
+        malformed = "not a JSON object, or one with a key twice, NUL, or half a surrogate pair"
+    elif is_json_lines(prepared.delivery.slot):
+        malformed = json_lines.MALFORMED
+    return {
+        MALFORMED: malformed,
         UNDECODABLE: f"bytes that are not {prepared.text.encoding} text",
         REPEATED_KEY: "its key stands in an earlier row of the delivery",
-    }[rule]
-    return Problem(rule=rule, message=message, line=line)
+        OVERLAPS: "it shares days with an earlier one",
+        SECOND_OPEN: "it has no end, and neither has an earlier one",
+    }[rule], None

@@ -1,4 +1,4 @@
-"""Judging prepared deliveries in batches, and reconciling what the engine found with the independent index."""
+"""Judging the records of prepared deliveries in batches, and reconciling what the engine found with the index."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -8,17 +8,20 @@ import duckdb
 
 from clearer_platform.silver.outcome import Refusal
 from clearer_platform.silver.prepare import ORDINARY_LINE, Prepared
-from clearer_platform.silver.query import FAR, Judgement
+from clearer_platform.silver.query import FAR, Judgement, reader
 
 JUDGED = "judged"
+"""What `Judgement.table` calls the table of judged rows."""
 POSSIBLE = set(range(MINYEAR, MAXYEAR + 1))
+SAMPLE, MANY = 10_000, 200_000
+"""Rows that are judged before all, to learn their years, where there are many."""
 PARALLEL_BYTES = 8_000_000
 """Above this size the engine reads a file in pieces, for which a quoted newline is not safe."""
 
 
 @dataclass(frozen=True)
 class Share:
-    """What the table `judged` holds of one delivery."""
+    """What the table `judged` holds of the records of one delivery."""
 
     prepared: Prepared
     first: int
@@ -77,31 +80,41 @@ def _filled(
     readable = [p for p in batch if p.readable_count]
     for year in {p.delivery.day.year for p in batch}:
         years.known |= {year - 1, year, year + 1} & POSSIBLE
-    while True:
-        if readable:
-            _create(con, judgement.sql([p.readable for p in readable], years.known, options))
-        else:
-            _create(con, f"{judgement.sql([batch[0].readable], years.known, options)} LIMIT 0")
-        shares = _shares(con, readable)
-        if not (further := _far(con)):
-            break
-        years.known |= further
+    files = [p.readable for p in readable or batch[:1]]
+    fill(con, judgement, years, reader(judgement, files, options), sum(p.readable_count for p in readable))
     empty = [Share(p, 0, 0) for p in batch if not p.readable_count]
-    return shares + empty
+    return _shares(con, judgement, readable) + empty
+
+
+def fill(
+    con: duckdb.DuckDBPyConnection, judgement: Judgement, years: Years, texts: str, count: int, table: str = JUDGED
+) -> None:
+    """Judge `texts`, which are some `count` rows, into a table; once more where they hold years that were not known."""
+    judged = judgement.table(table)
+    rounds = ["" if count else "LIMIT 0"]
+    if count > MANY and judgement.zoned:
+        rounds.append(f"LIMIT {SAMPLE}")
+    while rounds:
+        limit = rounds.pop()
+        _create(con, f"CREATE OR REPLACE TEMP TABLE {judged} AS {judgement.sql(texts, years.known)} {limit}")
+        if further := _far(con, judged):
+            years.known |= further
+            rounds = rounds or [limit]
 
 
 def _create(con: duckdb.DuckDBPyConnection, query: str) -> None:
     try:
-        con.execute(f"CREATE OR REPLACE TEMP TABLE {JUDGED} AS {query}")
+        con.execute(query)
     except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.NotImplementedException) as e:
         # The engine's message quotes the record: only its first line, which names the place, is passed on.
         raise _Unreadable(str(e).splitlines()[0]) from e
 
 
-def _shares(con: duckdb.DuckDBPyConnection, readable: Sequence[Prepared]) -> list[Share]:
+def _shares(con: duckdb.DuckDBPyConnection, judgement: Judgement, readable: Sequence[Prepared]) -> list[Share]:
     """Which rows are whose, checked against the index. Raises _Unreadable where a record is lost or too many."""
+    judged = judgement.table(JUDGED)
     found = con.execute(
-        f"SELECT _file, count(*), min(rowid), max(rowid) FROM {JUDGED} GROUP BY _file ORDER BY _file"
+        f"SELECT _file, count(*), min(rowid), max(rowid) FROM {judged} GROUP BY _file ORDER BY _file"
     ).fetchall()
     if [row[0] for row in found] != list(range(len(readable))):
         raise _Unreadable("not every file was read")
@@ -113,10 +126,10 @@ def _shares(con: duckdb.DuckDBPyConnection, readable: Sequence[Prepared]) -> lis
     return shares
 
 
-def _far(con: duckdb.DuckDBPyConnection) -> set[int]:
+def _far(con: duckdb.DuckDBPyConnection, judged: str) -> set[int]:
     """Years of local times that could not be resolved."""
     rows = con.execute(
-        f"SELECT DISTINCT rule FROM (SELECT unnest(_rules) AS rule FROM {JUDGED} WHERE len(_rules) > 0) "
+        f"SELECT DISTINCT rule FROM (SELECT unnest(_rules) AS rule FROM {judged} WHERE len(_rules) > 0) "
         f"WHERE starts_with(rule, '{FAR}')"
     ).fetchall()
     return {int(rule.removeprefix(FAR)) for (rule,) in rows}

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from clearer_platform.contracts import Contract, LoadMode
 from clearer_platform.errors import StorageError
-from clearer_platform.silver.bad import BAD, REPEATED
+from clearer_platform.silver.bad import BAD, good_rows
 from clearer_platform.silver.outcome import Outcome
 from clearer_platform.silver.query import Judgement
 from clearer_platform.silver.sql import accepted_columns, identifier, literal
@@ -31,13 +31,13 @@ FORMAT = (
 def write_aside(
     con: duckdb.DuckDBPyConnection, judgement: Judgement, number: int, share: Share, outcome: Outcome, place: Path
 ) -> None:
-    """Write every record of the delivery to `place`. Raises StorageError where what was written is not whole."""
+    """Write every row that came of the delivery to `place`. Raises StorageError where what was written is not whole."""
     same = _constants(share)
     place.parent.mkdir(parents=True, exist_ok=True)
-    good = _good(con, judgement.contract, share)
+    good = _good(con, judgement, share)
     con.execute(
         f"""COPY (SELECT {_columns(judgement, same | judgement.constants | GOOD)} FROM ({good})
-            UNION ALL SELECT {_columns(judgement, same)} FROM {BAD} WHERE _number = {number})
+            UNION ALL SELECT {_columns(judgement, same)} FROM {judgement.table(BAD)} WHERE _number = {number})
         TO {literal(str(place))} ({FORMAT}, KV_METADATA {{{METADATA}: {literal(outcome.model_dump_json())}}})"""
     )
     audit(place, judgement.contract, outcome)
@@ -97,16 +97,16 @@ def _constants(share: Share) -> dict[str, str]:
     }
 
 
-def _good(con: duckdb.DuckDBPyConnection, contract: Contract, share: Share) -> str:
+def _good(con: duckdb.DuckDBPyConnection, judgement: Judgement, share: Share) -> str:
     """The rows that broke nothing, with their lines: by arithmetic wherever every record is one line."""
-    repeated = f"AND rowid NOT IN (SELECT row FROM {REPEATED})" if contract.load_mode is LoadMode.APPEND else ""
-    good = f"rowid BETWEEN {share.first} AND {share.first + share.count - 1} AND len(_rules) = 0 {repeated}"
+    judged, record = judgement.table(JUDGED), "_row" if judgement.contract.nested else "rowid"
+    good = f"{record} BETWEEN {share.first} AND {share.first + share.count - 1} AND {good_rows(judgement)}"
     first_line = share.prepared.first_line
     if first_line is not None or not share.count:
-        line = f"rowid - {share.first} + {first_line or 0}"
-        return f"SELECT *, {line} AS _line FROM {JUDGED} WHERE {good}"
+        line = f"{record} - {share.first} + {first_line or 0}"
+        return f"SELECT *, {line} AS _line FROM {judged} WHERE {good}"
     prepared = share.prepared
     numbers = prepared.records.lines if prepared.good is None else prepared.records.lines[prepared.good]
     rows = np.arange(share.first, share.first + share.count)
     con.register("lines", pa.table({"row": rows, "_line": numbers}))
-    return f"SELECT j.*, l._line FROM {JUDGED} j JOIN lines l ON l.row = j.rowid WHERE {good}"
+    return f"SELECT j.*, l._line FROM {judged} j JOIN lines l ON l.row = j.{record} WHERE {good}"

@@ -351,10 +351,10 @@ def test_what_was_not_written_whole_is_not_published(region: Region, monkeypatch
 
 def test_a_reader_that_loses_a_record_is_found_out(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
     """Law 1: the number of records comes from the index; here the engine is made to skip one."""
-    from clearer_platform.silver import query
+    from clearer_platform.silver import validate
 
-    reader = query.reader
-    monkeypatch.setattr(query, "reader", lambda *args: reader(*args)[:-1] + ", skip=1)")
+    reader = validate.reader
+    monkeypatch.setattr(validate, "reader", lambda *args: reader(*args)[:-2] + ", skip=1))")
     assert region.judge(BETTER).refusal.rule == "delivery.unreadable"
 
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from clearer_platform.bronze import Delivery, Manifest
 from clearer_platform.regions import CsvFormat, TableSource
 from clearer_platform.settings import Settings
-from clearer_platform.silver.bad import collect_bad
+from clearer_platform.silver.bad import BAD, collect_bad
 from clearer_platform.silver.batches import connection
 from clearer_platform.silver.prepare import Prepared, prepare
 from clearer_platform.silver.query import Judgement
-from clearer_platform.silver.validate import Years, judge
+from clearer_platform.silver.validate import JUDGED, Years, judge
 from clearer_platform_tests.silver.judging import DAY, NOON, TEXTS, Region
 
 FIELDS = 3
@@ -99,11 +99,13 @@ def judged(texts: list[str]) -> list[list[Found]]:
         prepared = [
             prepare(delivery(Path(home), i, text), TEXTS, SOURCE, Path(home), 10**9) for i, text in enumerate(texts)
         ]
-        [(shares, unreadable)] = judge(con, Judgement(TEXTS, SOURCE, prepared[0].header), prepared, Years())
+        judgement = Judgement(TEXTS, SOURCE, prepared[0].header)
+        [(shares, unreadable)] = judge(con, judgement, prepared, Years())
         assert not unreadable
-        collect_bad(con, Judgement(TEXTS, SOURCE, prepared[0].header), shares)
-        rows = con.execute("SELECT rowid, a, b, c FROM judged WHERE len(_rules) = 0 ORDER BY rowid").fetchall()
-        bad = con.execute("SELECT _number, _line, _raw FROM bad").fetchall()
+        collect_bad(con, judgement, shares)
+        good = f"SELECT rowid, a, b, c FROM {judgement.table(JUDGED)} WHERE len(_rules) = 0 ORDER BY rowid"
+        rows = con.execute(good).fetchall()
+        bad = con.execute(f"SELECT _number, _line, _raw FROM {judgement.table(BAD)}").fetchall()
         found: list[list[Found]] = [[] for _ in texts]
         for number, share in enumerate(shares):
             p = share.prepared

@@ -55,7 +55,7 @@ def test_both_ways_of_finding_records_agree(rows) -> None:
     fast = records.index(buffer, ",", '"')
     slow, good = exact.index(buffer, ",", '"', 3)
     assert fast is not None and good.all()
-    assert records.has_fields(buffer, fast, ",", '"', 3).all()
+    assert records.has_fields(buffer, fast, ",", 3).all()
     for name in ("starts", "ends", "lines"):
         assert (getattr(fast, name) == getattr(slow, name)).all()
     assert (fast.is_multiline, slow.is_multiline) == (True, True)
