@@ -4,22 +4,27 @@ gold.build(platform, "eu")        the region's warehouse
 gold.build_global(platform)       what the regions let leave
 gold.warm.build(platform, "eu")   either of them (None: across regions), by the home's warm process if there is one
 gold.connect(platform, "eu")      read what is served
+gold.view(platform, "eu", model, as_of=day)   read a part of it as of another date, or by an earlier delivery
 """
 
 from clearer_platform.gold import warm
 from clearer_platform.gold.across import build_global
 from clearer_platform.gold.catalog import Model, models
+from clearer_platform.gold.dbt import Progress
+from clearer_platform.gold.extent import Extent
 from clearer_platform.gold.leaving import leaving
 from clearer_platform.gold.project import Prepared, prepare
 from clearer_platform.gold.region import build, build_warehouse
 from clearer_platform.gold.results import Build, GoldFailed, TestResult
-from clearer_platform.gold.serve import connect, contained
+from clearer_platform.gold.serve import connect, contained, served_as_of, view
 
 __all__ = [
     "Build",
+    "Extent",
     "GoldFailed",
     "Model",
     "Prepared",
+    "Progress",
     "TestResult",
     "build",
     "build_global",
@@ -29,5 +34,7 @@ __all__ = [
     "leaving",
     "models",
     "prepare",
+    "served_as_of",
+    "view",
     "warm",
 ]

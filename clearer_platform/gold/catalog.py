@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
+from clearer_platform.gold.parts import parts
 from clearer_platform.gold.project import Prepared, prepare
 from clearer_platform.gold.results import model_of
 from clearer_platform.platform import Platform
@@ -33,6 +34,10 @@ class Model:
     tests: tuple[tuple[str, str], ...]
     """Name and severity of its tests."""
     meta: dict[str, Any]
+    as_of: bool
+    """Whether what it says depends on an as-of date."""
+    part: frozenset[str]
+    """The tables of silver behind the part of gold that it belongs to."""
     materialized: str
     """`table`, `incremental`, or `table_function` for a parametric table macro."""
     path: str
@@ -49,7 +54,12 @@ def _models(prepared: Prepared) -> tuple[Model, ...]:
     manifest = prepared.manifest
     nodes: dict[str, Node] = {**manifest["nodes"], **manifest["sources"]}
     tests = _tests(manifest)
-    found = {name: _model(node, nodes, tests[node["name"]]) for name, node in nodes.items() if _is_served(node)}
+    part_of = {name: part.tables for part in parts(prepared) for name in part.nodes}
+    found = {
+        name: _model(node, nodes, tests[node["name"]], part_of.get(name, frozenset()))
+        for name, node in nodes.items()
+        if _is_served(node)
+    }
     return tuple(_parents_first({model.name: model for model in found.values()}))
 
 
@@ -57,7 +67,7 @@ def _is_served(node: Node) -> bool:
     return bool(node["resource_type"] == "model" and node["schema"] in ("gold", "global"))
 
 
-def _model(node: Node, nodes: dict[str, Node], tests: list[tuple[str, str]]) -> Model:
+def _model(node: Node, nodes: dict[str, Node], tests: list[tuple[str, str]], part: frozenset[str]) -> Model:
     parents, tables = _upstream(node, nodes)
     meta = node["config"].get("meta", {})
     return Model(
@@ -72,6 +82,8 @@ def _model(node: Node, nodes: dict[str, Node], tests: list[tuple[str, str]]) -> 
         leaves=meta.get("leaves"),
         tests=tuple(sorted(tests)),
         meta=meta,
+        as_of=bool(meta.get("as_of")),
+        part=part,
         materialized=node["config"]["materialized"],
         path=node["original_file_path"],
     )

@@ -3,7 +3,9 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -19,6 +21,9 @@ from clearer_platform.regions.layout import quoted
 from clearer_platform.silver.outcome import Outcome
 from clearer_platform.silver.write import read_outcome
 from clearer_platform.storage import files, is_local, local
+
+WAITS = (0.05, 0.2, 0.5, 1.0)
+"""Seconds before silver is looked at again where files of one delivery do not agree."""
 
 Contents = dict[tuple[str, str, date, str], str]
 """(region, table, day, slot) -> fingerprint."""
@@ -37,10 +42,18 @@ class SilverFile:
 
 
 def published(platform: Platform, regions: Iterable[str]) -> list[SilverFile]:
-    """The silver files that stand for the tables of `regions`, and of the shared tables in the global root."""
+    """The silver files that stand for the tables of `regions`, and of the shared tables in the global root.
+
+    Raises BuildError where a delivery stands in one of the tables that it fills and not in another.
+    """
+    regions = list(regions)
+    return _whole(platform, lambda: _published(platform, regions), lambda table: len(platform.family(table)))
+
+
+def _published(platform: Platform, regions: Iterable[str]) -> list[SilverFile]:
     found: list[SilverFile] = []
     for region in regions:
-        for table in platform.region(region).tables:
+        for table in platform.tables(region):
             if not platform.contract(table).shared:
                 found += _of_table(platform.layout(region), table)
     for contract in platform.contracts.values():
@@ -54,26 +67,59 @@ def contents(silver: Iterable[SilverFile]) -> Contents:
     return {(file.region, file.table, file.day, file.slot): file.fingerprint for file in silver}
 
 
-def snapshot(silver: Iterable[SilverFile], folder: Path, mirror: Path) -> list[SilverFile]:
+def snapshot(platform: Platform, silver: Iterable[SilverFile], folder: Path, mirror: Path) -> list[SilverFile]:
     """The same files below `folder`, where nobody replaces them; one that is gone by now is left out.
 
-    Local files are linked, not copied. Files of a bucket are fetched once and kept in `mirror` for the next build.
+    Local files are linked, not copied. Those of a bucket are fetched once and kept in `mirror` for the next build.
     What a file contains is read again here: it may have been replaced since it was listed.
     """
+    listed = list(silver)
+    tables = {file.table for file in listed}
+    return _whole(
+        platform,
+        lambda: _taken(listed, folder, mirror),
+        lambda table: len(tables & {contract.name for contract in platform.family(table)}),
+    )
+
+
+def _taken(silver: list[SilverFile], folder: Path, mirror: Path) -> list[SilverFile]:
     taken, kept = [], set()
     for file in silver:
         place = folder / file.region / file.table / f"{file.day}" / f"{quoted(file.slot)}.parquet"
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
-            source = local(file.path) if is_local(file.path) else _mirrored(file.path, mirror)
+            place.unlink(missing_ok=True)
+            source = local(file.path) if is_local(file.path) else _mirrored(file, mirror)
             kept.add(source)
             _link(source, place)
         except FileNotFoundError:
             continue
         taken.append(_read(place, file.table))
-    for path in set(mirror.glob("*")) - kept:
-        path.unlink(missing_ok=True)
+    for table in {file.table for file in silver}:
+        for path in set(mirror.glob(f"{table}-*")) - kept:
+            path.unlink(missing_ok=True)
     return taken
+
+
+def _whole(platform: Platform, look: Callable[[], list[SilverFile]], number: Callable[[str], int]) -> list[SilverFile]:
+    """The files that `look` finds, once every delivery is in all the tables that it fills, of which there are `number`.
+
+    They are put in place one after the other: it may be looked in between.
+    """
+    for wait in WAITS:
+        found = look()
+        slots: dict[tuple[str, str, date, str], list[str]] = defaultdict(list)
+        for file in found:
+            slots[file.region, platform.delivered(file.table), file.day, file.slot].append(file.fingerprint)
+        torn = [key for key, seen in slots.items() if len(seen) != number(key[1]) or len(set(seen)) != 1]
+        if not torn:
+            return found
+        time.sleep(wait)
+    region, table, day, slot = torn[0]
+    raise BuildError(
+        f"silver of {table} {region} {day} {slot} is not whole: putting it in place was interrupted",
+        hint="run `clearer revalidate` or `clearer materialize`: it is put in place again",
+    )
 
 
 def _of_table(layout: Layout, table: str) -> list[SilverFile]:
@@ -127,10 +173,11 @@ def _version(path: UPath | Path) -> str:
     )
 
 
-def _mirrored(path: UPath | Path, mirror: Path) -> Path:
+def _mirrored(file: SilverFile, mirror: Path) -> Path:
     """The file of a bucket, fetched if this version of it was not."""
+    path = file.path
     assert isinstance(path, UPath)
-    place = mirror / hashlib.sha256(f"{path} {_version(path)}".encode()).hexdigest()
+    place = mirror / f"{file.table}-{hashlib.sha256(f'{path} {_version(path)}'.encode()).hexdigest()}"
     if not place.exists():
         mirror.mkdir(parents=True, exist_ok=True)
         beside = place.with_suffix(".part")

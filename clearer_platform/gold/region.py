@@ -12,28 +12,35 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-import duckdb
 from upath import UPath
 
-from clearer_platform.gold import inputs, motherduck, stage, warehouse
+from clearer_platform.gold import inputs, motherduck, stage, views, warehouse
 from clearer_platform.gold.attempt import Attempt, clear
+from clearer_platform.gold.change import Change
 from clearer_platform.gold.dbt import Progress
-from clearer_platform.gold.inputs import Contents, SilverFile
-from clearer_platform.gold.project import Prepared, prepare, project_version
+from clearer_platform.gold.extent import EVERYTHING, Extent
+from clearer_platform.gold.inputs import SilverFile
+from clearer_platform.gold.project import prepare, project_version
 from clearer_platform.gold.results import Build
 from clearer_platform.gold.warehouse import State
 from clearer_platform.governance.pseudonyms import Pseudonyms
 from clearer_platform.platform import Platform
 from clearer_platform.storage import publish_file, reported
 
-MODELS = ("build", "--exclude", "tag:global", "test_type:unit")
 
-
-def build(platform: Platform, region: str, *, full_refresh: bool = False, progress: Progress | None = None) -> Build:
+def build(
+    platform: Platform,
+    region: str,
+    *,
+    as_of: date | None = None,
+    full_refresh: bool = False,
+    progress: Progress | None = None,
+) -> Build:
     """Bring the gold of `region` up to date with its published silver files, and serve it if it passes its tests.
 
-    Raises GoldFailed (a BuildError) naming what failed, with what is served as it was, and Busy where another build of
-    the region goes on for longer than the lock's time-out.
+    What depends on an as-of date says how things stand on `as_of`, else on the newest delivery's business day. Raises
+    GoldFailed (a BuildError) naming what failed, with what is served as it was, and Busy where another build of the
+    region goes on for longer than the lock's time-out.
     """
     layout = platform.layout(region)
     with layout.lock("gold"):
@@ -43,11 +50,25 @@ def build(platform: Platform, region: str, *, full_refresh: bool = False, progre
             layout.warehouse,
             layout.work / "gold",
             current=warehouse.serving_copy(layout),
+            extent=Extent(as_of=as_of),
             full_refresh=full_refresh,
             progress=progress,
         )
         if platform.settings.warehouse == "motherduck":
             motherduck.publish(platform, region)
+    if done.replaced:
+        views.drop(layout)
+    return done
+
+
+def build_view(platform: Platform, region: str, extent: Extent, *, progress: Progress | None = None) -> Build:
+    """Bring the view of this extent up to date, beside what is served. Raises what `build` raises."""
+    layout = platform.layout(region)
+    path = views.place(layout, extent)
+    with layout.lock("views"):
+        done = build_warehouse(platform, (region,), path, path.parent, current=path, extent=extent, progress=progress)
+        views.looked_at(path)
+        views.tidy(layout)
     return done
 
 
@@ -58,35 +79,42 @@ def build_warehouse(
     work: Path,
     *,
     current: Path | None = None,
+    extent: Extent = EVERYTHING,
     full_refresh: bool = False,
     progress: Progress | None = None,
 ) -> Build:
     """Bring one warehouse of any number of regions up to date. For the holder of the lock over `target` and `work`.
 
-    `current` is a local copy of what stands at `target` (which may be itself), or None where nothing does.
+    `current` is a local copy of what stands at `target` (which may be itself), or None where nothing does. Only those
+    parts are built that a changed silver file or as-of date has to do with; the others stay as they are.
     """
     started = time.perf_counter()
     name = regions[0] if len(regions) == 1 else None
     clear(work, target)
-    version = state_version(platform, regions)
+    silver, after = expected(platform, regions, extent)
     before = warehouse.state(current)
-    if before and (full_refresh or before.version != version):
+    replaced = bool(before and before.contents.items() - after.contents.items())
+    if before and (full_refresh or before.version != after.version):
         before = None  # what stands there is of no use for this build
-    silver = inputs.published(platform, regions)
-    if before and before.contents == inputs.contents(silver):
+    if before == after:
         return Build(name, changed=False, seconds=time.perf_counter() - started)
+    prepared = prepare(platform)
+    change = Change.of(prepared, regions, silver, before, after, extent)
     what = f"gold of {', '.join(regions[:4])}" + (f" and {len(regions) - 4} more" if len(regions) > 4 else "")
-    with Attempt.begin(platform, prepare(platform), what, work) as attempt:
+    with Attempt.begin(platform, prepared, what, work) as attempt:
         if before and current:
             with reported("write", attempt.database):
                 shutil.copyfile(current, attempt.database)
-        silver = inputs.snapshot(silver, attempt.folder / "snapshot", work / "mirror")
-        _fill(attempt, regions, silver, before, State(version, inputs.contents(silver)))
-        variables = {"clocks": stage.clocks(platform, regions), "first_build": before is None}
-        tests = attempt.run(MODELS, variables, progress)
-        restated, rows = _finish(attempt, is_first=before is None)
+        tests = change.make(attempt, work / "mirror", progress)
+        restated, rows = change.finish(attempt)
         publish_file(attempt.database, target)
-    return Build(name, True, restated, rows, tests, time.perf_counter() - started, published=True)
+    return Build(name, True, restated, rows, tests, time.perf_counter() - started, published=True, replaced=replaced)
+
+
+def expected(platform: Platform, regions: Sequence[str], extent: Extent) -> tuple[list[SilverFile], State]:
+    """The published silver files within `extent`, and the state of a warehouse that is up to date with them."""
+    silver = extent.of(inputs.published(platform, regions))
+    return silver, State(state_version(platform, regions), inputs.contents(silver), extent.as_of)
 
 
 def state_version(platform: Platform, regions: Sequence[str]) -> str:
@@ -98,41 +126,3 @@ def state_version(platform: Platform, regions: Sequence[str]) -> str:
     reporting = platform.registry.reporting_currency
     decisive = [project_version(platform), entries, reporting, stage.clocks(platform, regions)]
     return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
-
-
-def _fill(
-    attempt: Attempt, regions: Sequence[str], silver: list[SilverFile], before: State | None, after: State
-) -> None:
-    """Everything that dbt finds in the working copy."""
-    held: Contents = before.contents if before else {}
-    with attempt.connection() as connection:
-        warehouse.record(connection, after)
-        stage.describe_regions(connection, attempt.platform, regions)
-        stage.show_silver(connection, attempt.platform, silver, held, attempt.folder / "empty")
-        stage.add_pseudonyms(connection, attempt.platform, regions)
-        if held.items() - after.contents.items():
-            stage.forget_pseudonyms(connection, attempt.platform)
-
-
-def _finish(attempt: Attempt, *, is_first: bool) -> tuple[tuple[date, ...], dict[str, int]]:
-    """Leave nothing of this build behind in the working copy; which days it restated, and how many rows there are."""
-    with attempt.connection() as connection:
-        stage.hide_silver(connection)
-        everything = " union ".join(f"select day from gold.{mart}" for mart in _by_day(attempt.prepared))
-        source = everything if is_first else "select day from intermediate.restated_days"
-        restated = connection.execute(f"select distinct day from ({source}) order by day").fetchall()
-        return tuple(day for (day,) in restated), row_counts(connection, "gold")
-
-
-def row_counts(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, int]:
-    """Rows of every table of `schema`."""
-    tables = connection.execute(
-        "select table_name from duckdb_tables() where schema_name = ? and not temporary order by table_name", [schema]
-    ).fetchall()
-    return {t: connection.execute(f'select count(*) from "{schema}"."{t}"').fetchall()[0][0] for (t,) in tables}
-
-
-def _by_day(prepared: Prepared) -> list[str]:
-    """The marts of the grain region and day."""
-    models = [node for node in prepared.manifest["nodes"].values() if node["schema"] == "gold"]
-    return [node["alias"] for node in models if node["config"].get("meta", {}).get("day_column") == "day"]

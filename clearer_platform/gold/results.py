@@ -37,6 +37,8 @@ class Build:
     tests: tuple[TestResult, ...] = ()
     seconds: float = 0.0
     published: bool = False
+    replaced: bool = False
+    """Whether silver files that it had been built from are gone by now, or others."""
 
 
 class GoldFailed(BuildError):

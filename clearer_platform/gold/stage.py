@@ -20,14 +20,14 @@ UNREAD = {"_rules", "_warnings", "_raw", "_extra"}
 
 def show_silver(
     connection: duckdb.DuckDBPyConnection,
-    platform: Platform,
+    contracts: Iterable[Contract],
     silver: Iterable[SilverFile],
     held: Contents,
     folder: Path,
 ) -> None:
-    """Views of every table's accepted rows: all of them in schema `silver`, those of changed slots in schema `dirty`.
+    """Views of these tables' accepted rows: all of them in schema `silver`, those of changed slots in schema `dirty`.
 
-    `held` is what the warehouse contains so far; a slot is dirty when its file is another one now, or gone.
+    `held` is what the warehouse contains of them so far; a slot is dirty when its file is another one now, or gone.
     """
     connection.execute("create schema silver; create schema dirty")
     connection.execute(
@@ -43,7 +43,7 @@ def show_silver(
             changed[file.table].append(local(file.path))
             dirty[key] = file.fingerprint
     warehouse.insert(connection, "clearer.dirty_slots", [list(key) for key in sorted(dirty)])
-    for contract in platform.contracts.values():
+    for contract in contracts:
         empty = _empty_file(connection, contract, folder)
         for schema, paths in (("silver", everything), ("dirty", changed)):
             connection.execute(_view(contract, schema, [empty, *paths[contract.name]]))
@@ -75,22 +75,29 @@ def clocks(platform: Platform, regions: Iterable[str]) -> list[dict[str, str]]:
     """The tables whose source keeps another clock than its region: silver's `_event_day` is not the region's day."""
     found = []
     for region in map(platform.region, regions):
-        for table in region.tables:
+        for table in platform.tables(region.name):
             contract = platform.contract(table)
             is_instant = contract.event_time and contract.column(contract.event_time).dtype.is_timestamp()
-            if is_instant and region.source(table).timezone != region.timezone:
+            if is_instant and platform.source(region.name, table).timezone != region.timezone:
                 found.append({"region": region.name, "table": table, "timezone": region.timezone})
     return found
 
 
-def add_pseudonyms(connection: duckdb.DuckDBPyConnection, platform: Platform, regions: Iterable[str]) -> None:
-    """Give every identifier in a dirty slot a pseudonym, where it has none yet."""
+def naming(platform: Platform) -> set[str]:
+    """The tables whose rows name people."""
+    return {contract.name for contract in platform.contracts.values() if contract.personal(Personal.IDENTIFIER)}
+
+
+def add_pseudonyms(
+    connection: duckdb.DuckDBPyConnection, platform: Platform, contracts: Iterable[Contract], regions: Iterable[str]
+) -> None:
+    """Give every identifier in a dirty slot of these tables a pseudonym, where it has none yet."""
     connection.execute(
         "create table if not exists clearer.pseudonyms"
         " (region varchar not null, identifier varchar not null, pseudonym uuid not null)"
     )
     connection.execute(
-        f"create or replace temp table unknown as select * from ({_identifiers(platform, 'dirty')})"
+        f"create or replace temp table unknown as select * from ({_identifiers(contracts, 'dirty')})"
         " anti join clearer.pseudonyms using (region, identifier)"
     )
     present = {region for (region,) in connection.execute("select distinct region from unknown").fetchall()}
@@ -103,9 +110,9 @@ def add_pseudonyms(connection: duckdb.DuckDBPyConnection, platform: Platform, re
     connection.execute("drop table unknown")
 
 
-def forget_pseudonyms(connection: duckdb.DuckDBPyConnection, platform: Platform) -> None:
-    """Drop the pseudonyms of identifiers that stand in no accepted row any more (withdrawn or erased)."""
-    connection.execute(f"create or replace temp table seen as {_identifiers(platform, 'silver')}")
+def forget_pseudonyms(connection: duckdb.DuckDBPyConnection, contracts: Iterable[Contract]) -> None:
+    """Drop the pseudonyms of identifiers that stand in no accepted row of these tables (withdrawn or erased)."""
+    connection.execute(f"create or replace temp table seen as {_identifiers(contracts, 'silver')}")
     connection.execute(
         "delete from clearer.pseudonyms as p where not exists"
         " (from seen where seen.region = p.region and seen.identifier = p.identifier)"
@@ -113,10 +120,10 @@ def forget_pseudonyms(connection: duckdb.DuckDBPyConnection, platform: Platform)
     connection.execute("drop table seen")
 
 
-def _identifiers(platform: Platform, schema: str) -> str:
+def _identifiers(contracts: Iterable[Contract], schema: str) -> str:
     """A query for every identifier of a person in the rows that `schema` shows."""
     parts = ["select null::varchar as region, null::varchar as identifier where false"]
-    for contract in platform.contracts.values():
+    for contract in contracts:
         for name in contract.personal(Personal.IDENTIFIER):
             column = identifier(name)
             parts.append(

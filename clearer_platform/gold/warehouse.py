@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -38,12 +39,14 @@ class State:
 
     version: str
     contents: Contents
+    as_of: date | None = None
+    """The as-of date that was asked for, if one was."""
 
     @property
     def fingerprint(self) -> str:
         """Hex digest of what it was built from and by."""
         rows = [[region, table, f"{day}", slot, f] for (region, table, day, slot), f in sorted(self.contents.items())]
-        return hashlib.sha256(json.dumps([self.version, rows]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self.version, f"{self.as_of}", rows]).encode()).hexdigest()
 
 
 @contextmanager
@@ -85,20 +88,24 @@ def state(path: Path | None) -> State | None:
         return None
     try:
         with connect(path) as connection:
-            version = connection.execute("select version from clearer.build").fetchall()[0][0]
+            version, as_of = connection.execute("select version, as_of from clearer.build").fetchall()[0]
             rows = connection.execute(
                 "select region, table_name, day, slot, fingerprint from clearer.contents"
             ).fetchall()
     except (duckdb.Error, IndexError):
         return None  # damaged: it is rebuilt from silver
-    return State(version, {(region, table, day, slot): f for region, table, day, slot, f in rows})
+    return State(version, {(region, table, day, slot): f for region, table, day, slot, f in rows}, as_of)
 
 
 def record(connection: duckdb.DuckDBPyConnection, current: State) -> None:
     """Write down what the warehouse contains."""
     connection.execute("create schema if not exists clearer")
-    connection.execute("create or replace table clearer.build (version varchar not null, fingerprint varchar not null)")
-    connection.execute("insert into clearer.build values (?, ?)", [current.version, current.fingerprint])
+    connection.execute(
+        "create or replace table clearer.build (version varchar not null, as_of date, fingerprint varchar not null)"
+    )
+    connection.execute(
+        "insert into clearer.build values (?, ?, ?)", [current.version, current.as_of, current.fingerprint]
+    )
     connection.execute(
         "create or replace table clearer.contents"
         " (region varchar not null, table_name varchar not null, day date not null, slot varchar not null,"

@@ -128,8 +128,13 @@ class Histories:
         return None
 
 
-def synthetic(home: Path, number: int, seed: int, prepared_dbt: Path | None = None) -> Histories:
-    """`number` regions without a delivery yet. Every seventh has a source that keeps another clock than its region."""
+def synthetic(
+    home: Path, number: int, seed: int, prepared_dbt: Path | None = None, further: tuple[str, ...] = ()
+) -> Histories:
+    """`number` regions without a delivery yet. Every seventh has a source that keeps another clock than its region.
+
+    They may deliver `further` tables too.
+    """
     blocks = ['reporting_currency = "EUR"']
     for n in range(number):
         currency = "EUR" if n == 1 else "".join(chr(65 + n // base % 26) for base in (676, 26, 1))
@@ -137,7 +142,7 @@ def synthetic(home: Path, number: int, seed: int, prepared_dbt: Path | None = No
         blocks.append(
             f'[regions.r{n}]\ntimezone = "{ZONES[n % len(ZONES)]}"\ncurrency = "{currency}"\nroot = "r{n}"\n'
             f"[regions.r{n}.tables.transactions]\n{clock}\n"
-            + "".join(f"[regions.r{n}.tables.{table}]\n" for table in TABLES if table != "transactions")
+            + "".join(f"[regions.r{n}.tables.{table}]\n" for table in (*TABLES, *further) if table != "transactions")
         )
     blocks.append("[regions.r0.tables.fx_rates]")
     return Histories(open_platform(home, "\n".join(blocks), prepared_dbt), random.Random(seed))

@@ -84,22 +84,28 @@ def put(
     slot: str = "a.csv",
     received: datetime | None = None,
     rejected: Iterable[Row] = (),
+    fingerprint: str | None = None,
 ) -> Path:
-    """Write the silver file of one slot: `rows` are accepted, `rejected` are not. `received` orders deliveries."""
+    """Write the silver file of one slot: `rows` are accepted, `rejected` are not. `received` orders deliveries.
+
+    Rows nested in a record name its `_line`, and their file has the `fingerprint` of the one that has the records.
+    """
     contract = platform.contract(table)
     received = received or datetime(day.year, day.month, day.day, 23, tzinfo=UTC)
     delivery = f"{received:%Y%m%dT%H%M%S.%fZ}-{slot}"
-    zone = ZoneInfo(platform.region(region).source(table).timezone)
+    zone = ZoneInfo(platform.source(region, table).timezone)
     common = {"_region": region, "_day": day, "_slot": slot, "_delivery": delivery, "_received_at": received}
+    common["_warnings"] = []
     content = [
-        {**common, "_line": line, "_rules": rules, "_warnings": [], **_typed(contract, region, row, zone)}
+        {**common, "_line": row.get("_line", line), "_rules": rules, **_typed(contract, region, row, zone)}
         for line, (row, rules) in enumerate([*((r, []) for r in rows), *((r, ["x.broken"]) for r in rejected)], 2)
     ]
     path = silver_path(platform, region, table, day, slot)
     said = {"region": region, "table": table, "day": f"{day}", "slot": slot, "delivery": delivery}
     outcome = {**said, "status": "published"}
     stated = json.dumps([content, delivery], default=str, sort_keys=True)
-    _write(contract, path, content, {**outcome, "fingerprint": hashlib.sha256(stated.encode()).hexdigest()})
+    fingerprint = fingerprint or hashlib.sha256(stated.encode()).hexdigest()
+    _write(contract, path, content, {**outcome, "fingerprint": fingerprint})
     return path
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,19 @@ from clearer_platform.settings import Settings
 seen = []
 done = gold.warm.build(Platform.open(Settings()), sys.argv[1] or None, lambda *at: seen.append(at))
 print(done.changed, *map(str, done.restated), len(done.tests) > 5, len(seen) > 5, "dbt" in sys.modules)
+"""
+LOOK = """
+import sys
+from datetime import date
+from clearer_platform import gold
+from clearer_platform.platform import Platform
+from clearer_platform.settings import Settings
+platform, day = Platform.open(Settings()), date.fromisoformat(sys.argv[1])
+(model,) = [model for model in gold.models(platform) if model.name == "branch_performance"]
+view = gold.view(platform, "eu", model, as_of_delivery=day)
+rows = view.execute("select transactions from gold.branch_performance").fetchall()
+gold.warm.build(platform, "eu", extent=gold.Extent(as_of=day))
+print(rows, gold.served_as_of(platform, "eu"), "dbt" in sys.modules)
 """
 
 
@@ -62,6 +76,14 @@ def test_the_asking_process_gets_the_build_without_loading_dbt(own: Platform, wa
     assert (own.settings.dagster_home / "builder.json").stat().st_mode & 0o077 == 0
 
 
+def test_it_builds_views_and_as_of_other_dates(own: Platform, warm: subprocess.Popen[bytes]) -> None:
+    put(own, "eu", "transactions", DAY + timedelta(1), [sale(3)])
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK, f"{DAY}"], env=environment(own), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == f"[(2,)] {DAY} False"
+
+
 def test_a_failed_test_is_told_as_by_any_build(
     own: Platform, warm: subprocess.Popen[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,7 +117,7 @@ def test_a_builder_of_another_project_does_not_build(
     told = []
     monkeypatch.setattr("clearer_platform.gold.warm._build", lambda *asked: told.append(asked))
     gold.warm.build(own, "eu")
-    assert [region for _, region, _ in told] == ["eu"]
+    assert [region for _, region, *_ in told] == ["eu"]
 
 
 def test_the_build_ends_with_whoever_asked(own: Platform, warm: subprocess.Popen[bytes]) -> None:

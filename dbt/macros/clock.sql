@@ -17,3 +17,17 @@
     {{ row }}._event_day
     {%- endif -%}
 {%- endmacro %}
+
+{#-
+  The day of `instant` in the zone that the column `timezone` names. DuckDB looks up a zone that stands in a column for
+  every row, which takes five times as long as one that stands in the query (var `zones`); UTC needs no look at all.
+-#}
+{% macro day_in(timezone, instant) -%}
+    cast(case {{ timezone }}
+        when 'UTC' then make_timestamp(epoch_us({{ instant }}))
+        {%- for zone in var('zones') if zone != 'UTC' %}
+        when '{{ zone }}' then timezone('{{ zone }}', {{ instant }})
+        {%- endfor %}
+        else timezone({{ timezone }}, {{ instant }})
+    end as date)
+{%- endmacro %}

@@ -43,14 +43,21 @@
     {{ 'coalesce(' ~ column ~ ', false)' if column else 'false' }}
 {%- endmacro %}
 
+{#-
+  Region and business day of every delivery of `table`. This is the way to `clearer.contents`: it says which table is meant,
+  and what is made from that table is built anew when the table changes, and not when any other does.
+-#}
+{% macro deliveries(table) -%}
+    {%- do source('silver', table) -%}
+    (select region, day from clearer.contents where table_name = '{{ table }}')
+{%- endmacro %}
+
 {#- The rows that take part: all accepted ones; in mode `full`, those of the latest business day that delivered at all. -#}
 {% macro candidates(table) -%}
-    {%- set contents = source('clearer', 'contents') -%}
     {{ source('silver', table) }}
     {%- if contract_of(table).load_mode == 'full' %}
     semi join (
-        select region as _region, max(day) as _day from {{ contents }}
-        where table_name = '{{ table }}' group by region
+        select region as _region, max(day) as _day from {{ deliveries(table) }} group by region
     ) as latest_day using (_region, _day)
     {%- endif %}
 {%- endmacro %}

@@ -1,6 +1,8 @@
--- Every day from the first to the last delivered business day, and every other day on which something happened.
+-- Every day from the first to the last for which sales or conversations were delivered, and every other day on which
+-- something happened.
 with delivered as (
-    select min(day) as first_day, max(day) as last_day from {{ source('clearer', 'contents') }}
+    select min(day) as first_day, max(day) as last_day
+    from (from {{ deliveries('transactions') }} union all from {{ deliveries('conversations') }})
 ),
 
 days as (
