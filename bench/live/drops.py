@@ -1,4 +1,4 @@
-"""Thousands of files dropped while the daemon is killed again and again: each must be received and served once."""
+"""Thousands of files dropped while processes are killed again and again: each must be received and served once."""
 
 import random
 import threading
@@ -14,33 +14,37 @@ from rich.table import Table
 from bench.live import home
 from clearer_platform import bronze, gold, silver
 from clearer_platform.platform import Platform
-from clearer_platform.sources.files import pending
 
 DAYS, ROWS = 14, 3
 
 
 def run(folder: Path, files: int, seconds: float, seed: int = 7) -> tuple[Table, bool]:
-    """Drop `files` over `seconds`, killing the daemon every 10 to 40 s; what came of them."""
+    """Drop `files` over `seconds`, killing something every 5 to 25 s; what came of them.
+
+    What is killed is the daemon, with which all of `clearer up` ends, or a run, or the process that runs are forked from.
+    """
     chance = random.Random(seed)
     platform = home.made(folder, DAYS, ROWS)
     dropping = threading.Thread(target=_drop, args=(platform, files, seconds, random.Random(seed + 1)))
-    kills = 0
+    kills: Counter[str] = Counter()
     running = home.Up(platform)
     try:
         running.wait()
         dropping.start()
         while dropping.is_alive():
-            time.sleep(chance.uniform(10, 40))
-            daemon = running.daemon()
-            if daemon is None:
+            time.sleep(chance.uniform(5, 25))
+            what = chance.choice(["daemon", "daemon", "run", "forking"])
+            victim = {"daemon": running.daemon, "run": running.a_run, "forking": running.forking}[what]()
+            if victim is None:
                 continue
             with suppress(psutil.NoSuchProcess):
-                daemon.kill()
-                kills += 1
-            running.process.wait(timeout=60)  # it says so and ends, with all that it started
-            running = home.Up(platform)
-            running.wait()
-        _wait(platform)
+                victim.kill()
+                kills[what] += 1
+            if what == "daemon":
+                running.process.wait(timeout=60)  # it says so and ends, with all that it started
+                running = home.Up(platform)
+                running.wait()
+        _wait(platform, files + DAYS * len(home.REGIONS))
     finally:
         running.close()
     return _verdict(platform, files, kills)
@@ -57,25 +61,28 @@ def _drop(platform: Platform, files: int, seconds: float, chance: random.Random)
             time.sleep(ahead)
 
 
-def _wait(platform: Platform) -> None:
-    """Until everything that landed is in gold and no run is left."""
+def _wait(platform: Platform, landed: int) -> None:
+    """Until all that landed is published, no run is left, and a whole tick has gone by that asked for nothing."""
     until = time.monotonic() + home.PATIENCE
     while time.monotonic() < until:
-        waiting = sum(len(pending(platform, region, "transactions")) for region in home.REGIONS)
-        if not waiting and home.idle(platform):
-            time.sleep(8)  # a whole tick, in which nothing must be asked for
+        if home.idle(platform) and _published(platform) == landed:
+            time.sleep(8)
             if home.idle(platform):
                 return
         time.sleep(2)
 
 
-def _verdict(platform: Platform, files: int, kills: int) -> tuple[Table, bool]:
+def _published(platform: Platform) -> int:
+    """The silver files that stand."""
+    states = [state for region in home.REGIONS for state in silver.states(platform, region, "transactions")]
+    return sum(state.published is not None for state in states)
+
+
+def _verdict(platform: Platform, files: int, kills: Counter[str]) -> tuple[Table, bool]:
     deliveries: Counter[tuple[str, str]] = Counter()
-    published = 0
     for region in home.REGIONS:
         for slot in bronze.slots(platform.layout(region), "transactions"):
             deliveries[region, slot.name] += len(slot.deliveries)
-        published += sum(one.published is not None for one in silver.states(platform, region, "transactions"))
     landed = files + DAYS * len(home.REGIONS)
     sales, twice = 0, 0
     for region in home.REGIONS:
@@ -86,13 +93,14 @@ def _verdict(platform: Platform, files: int, kills: int) -> tuple[Table, bool]:
     checks = {
         "files received": (len(deliveries), landed),
         "files received twice": (sum(n - 1 for n in deliveries.values()), 0),
-        "silver files published": (published, landed),
+        "silver files published": (_published(platform), landed),
         "sales served": (sales, landed * ROWS),
         "sales served twice": (twice, 0),
     }
-    table = Table(title=f"{files:,} files dropped, the daemon killed {kills} times")
+    killed = ", ".join(f"{what} {times} times" for what, times in sorted(kills.items()))
+    table = Table(title=f"{files:,} files dropped; killed: {killed}")
     for heading in ("", "found", "expected"):
         table.add_column(heading, justify="right" if heading else "left")
     for name, (found, expected) in checks.items():
         table.add_row(name, f"{found:,}", f"{expected:,}")
-    return table, kills > 0 and all(found == expected for found, expected in checks.values())
+    return table, bool(kills) and all(found == expected for found, expected in checks.values())

@@ -120,11 +120,26 @@ class Up:
 
     def daemon(self) -> psutil.Process | None:
         """The daemon's process."""
+        return self._child("dagster-daemon")
+
+    def forking(self) -> psutil.Process | None:
+        """The process that runs are forked from."""
+        return self._child("clearer_platform.defs")
+
+    def a_run(self) -> psutil.Process | None:
+        """The process of some run, if there is any."""
+        forking = self.forking()
         try:
-            children = psutil.Process(self.process.pid).children()
+            return next(iter(forking.children()), None) if forking else None
         except psutil.NoSuchProcess:
             return None
-        return next((c for c in children if any("dagster-daemon" in part for part in c.cmdline())), None)
+
+    def _child(self, word: str) -> psutil.Process | None:
+        try:
+            children = psutil.Process(self.process.pid).children()
+            return next((c for c in children if any(part.endswith(word) for part in c.cmdline())), None)
+        except psutil.NoSuchProcess:
+            return None
 
     def close(self) -> None:
         """End it as a user does."""

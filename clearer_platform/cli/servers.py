@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import IO
 GUARD = Path(__file__).with_name("guard.py")
 PATIENCE = 8.0
 """Seconds that a server has to end by itself."""
+PAUSE = 10.0
+"""Seconds from one start of a server that the others can do without to the next, where it ends by itself."""
 
 
 class Servers:
@@ -23,6 +26,7 @@ class Servers:
         self._forward = forward
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._last: dict[str, deque[str]] = {}
+        self._spare: dict[str, tuple[list[str], float]] = {}
         self._readers: list[threading.Thread] = []
         # The guard inherits the lock: the home is free only when the last of the group has ended.
         self._guard = subprocess.Popen(
@@ -33,8 +37,10 @@ class Servers:
             pass_fds=[lock],
         )
 
-    def start(self, name: str, command: list[str]) -> None:
-        """Start a process whose lines are forwarded under `name`."""
+    def start(self, name: str, command: list[str], *, is_spare: bool = False) -> None:
+        """Start a process whose lines are forwarded under `name`. The others can do without one that is spare."""
+        if is_spare:
+            self._spare[name] = command, time.monotonic()
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -51,11 +57,18 @@ class Servers:
         self._readers.append(reader)
 
     def ended(self) -> tuple[str, int, list[str]] | None:
-        """The first process that has ended: its name, exit code and last lines."""
+        """The first process that has ended and cannot be spared: its name, exit code and last lines."""
         for name, process in {**self._running, "guard": self._guard}.items():
-            if (code := process.poll()) is not None:
+            if (code := process.poll()) is not None and name not in self._spare:
                 return name, code, list(self._last.get(name, ()))
         return None
+
+    def revive(self) -> None:
+        """Start again what has ended and could be spared."""
+        for name, (command, began) in self._spare.items():
+            if (code := self._running[name].poll()) is not None and time.monotonic() - began > PAUSE:
+                self._forward(name, f"WARNING: it ended by itself (exit code {code}), and is started again")
+                self.start(name, command, is_spare=True)
 
     def close(self) -> None:
         """End all of them, and wait until they have."""

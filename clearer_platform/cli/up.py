@@ -35,6 +35,7 @@ def up(
         clearer up --port 3333
     """
     from clearer_platform.cli.servers import Servers, script
+    from clearer_platform.defs.alive import end_gone
     from clearer_platform.defs.runs import instance
     from clearer_platform.sample import environment, is_marked
     from clearer_platform.serving.opening import open_platform
@@ -44,8 +45,8 @@ def up(
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     lock = _one_per_home(settings.dagster_home, url)
     _free(host, port)
-    with instance(platform):
-        pass  # Makes DAGSTER_HOME what it has to be before anything reads it.
+    with instance(platform) as home:  # Makes DAGSTER_HOME what it has to be before anything reads it.
+        end_gone(home, is_first=True)
     signal.signal(signal.SIGTERM, _ended)
     signal.signal(signal.SIGHUP, _ended)
     say(f"starting the UI and the daemon on {settings.home} ...")
@@ -54,7 +55,7 @@ def up(
         if is_marked(settings.home):
             servers.start("api", [sys.executable, "-m", "clearer_platform.sample.server"])
         servers.start("web", [script("dagster-webserver"), "-h", host, "-p", str(port), "-m", MODULE])
-        servers.start("gold", [sys.executable, "-m", "clearer_platform.gold"])
+        servers.start("runs", [sys.executable, "-m", "clearer_platform.defs"], is_spare=True)
         servers.start("daemon", [script("dagster-daemon"), "run", "-m", MODULE])
         _watch(servers, url)
     except KeyboardInterrupt:
@@ -72,6 +73,7 @@ def _watch(servers: "Servers", url: str) -> None:
         if ended := servers.ended():
             name, code, lines = ended
             raise ClearerError(f"the {name} process ended by itself (exit code {code})", hint="\n  ".join(lines))
+        servers.revive()
         if not is_up and _answers(url):
             is_up = True
             say(f"the UI answers at {url}   (Ctrl-C ends it)", style="bold green")

@@ -130,8 +130,7 @@ def _of_refusal(outcome: Outcome, link: str | None) -> Alert:
 
 def _said(problem: Problem) -> str:
     """A problem with its place; never the value."""
-    line = f"line {problem.line}" if problem.line else ""
-    return ": ".join(filter(None, (" ".join(filter(None, (line, problem.column))), problem.message)))
+    return ": ".join(filter(None, (" ".join(filter(None, (problem.place, problem.column))), problem.message)))
 
 
 def _shortened(lines: list[str]) -> list[str]:

@@ -29,8 +29,12 @@ RECEIVING_VERSION = "1"
 
 
 def table_specs(platform: Platform) -> list[dg.AssetSpec]:
-    """The bronze and the silver asset of every contract."""
-    return [make(platform, contract) for contract in platform.contracts.values() for make in (_bronze, _silver)]
+    """The bronze asset of every contract that is delivered for, and the silver asset of every contract."""
+    return [
+        make(platform, contract)
+        for contract in platform.contracts.values()
+        for make in ((_silver,) if contract.nested else (_bronze, _silver))
+    ]
 
 
 def table_checks(platform: Platform) -> list[dg.AssetCheckSpec]:
@@ -71,10 +75,14 @@ def _ways_in(platform: Platform, contract: Contract) -> set[str]:
 
 
 def _silver(platform: Platform, contract: Contract) -> dg.AssetSpec:
+    upstream, rows = asset_key(BRONZE, contract.name), "record"
+    if contract.nested:
+        upstream = asset_key(SILVER, contract.nested.parent)
+        rows = f"element in {contract.nested.column} of the accepted records of {contract.nested.parent}"
     return dg.AssetSpec(
         asset_key(SILVER, contract.name),
-        deps=[asset_key(BRONZE, contract.name)],
-        description=f"Every record, typed and judged by the contract. {contract.description}",
+        deps=[upstream],
+        description=f"Every {rows}, typed and judged by the contract. {contract.description}",
         group_name=group(SILVER, contract.domain),
         kinds={"parquet", "pandera", "duckdb"},
         owners=list(contract.owners),
@@ -111,9 +119,11 @@ def _tags(contract: Contract) -> dict[str, str]:
 
 
 def _facts(platform: Platform, contract: Contract) -> dict[str, object]:
-    regions = [name for name, region in platform.registry.regions.items() if contract.name in region.tables]
+    regions = [name for name in platform.registry.regions if contract.name in platform.tables(name)]
+    nested = {"nested_in": f"{contract.nested.parent}.{contract.nested.column}"} if contract.nested else {}
     return {
         "delivered_by": ", ".join(regions) or "no region",
+        **nested,
         "key": ", ".join(contract.key),
         "load_mode": contract.load_mode.value,
         "max_rejected": contract.max_rejected,

@@ -17,11 +17,11 @@ class Figures:
     rows: int
     version: str
     """Changes with the content, whatever order its rows stand in."""
+    as_of: date | None = None
+    """The date as of which it stands, where that matters."""
 
 
 NOTHING = Figures(0, "empty")
-
-_CONTENT = "count(*), coalesce(sum(hash(t)), 0)"
 
 
 def by_day(
@@ -32,9 +32,9 @@ def by_day(
     with closing(gold.connect(platform, region)) as connection:
         for model in models:
             day_of = f'"{model.day_column}"'
-            sql = f"SELECT {day_of}, {_CONTENT} FROM {_table(model)} t WHERE {day_of} IN $days GROUP BY 1"
-            for day, rows, content in connection.execute(sql, {"days": sorted(days)}).fetchall():
-                found[model.name, day] = Figures(rows, f"{content:x}")
+            sql = f"SELECT {day_of}, {_content(model)} FROM {_table(model)} t WHERE {day_of} IN $days GROUP BY 1"
+            for day, rows, content, as_of in connection.execute(sql, {"days": sorted(days)}).fetchall():
+                found[model.name, day] = Figures(rows, f"{content:x}", as_of)
     return found
 
 
@@ -43,9 +43,14 @@ def whole(platform: Platform, region: str | None, models: Collection[Model]) -> 
     found: dict[str, Figures] = {}
     with closing(gold.connect(platform, region)) as connection:
         for model in models:
-            rows, content = connection.execute(f"SELECT {_CONTENT} FROM {_table(model)} t").fetchall()[0]
-            found[model.name] = Figures(rows, f"{content:x}")
+            sql = f"SELECT {_content(model)} FROM {_table(model)} t"
+            rows, content, as_of = connection.execute(sql).fetchall()[0]
+            found[model.name] = Figures(rows, f"{content:x}", as_of)
     return found
+
+
+def _content(model: Model) -> str:
+    return f"count(*), coalesce(sum(hash(t)), 0), {'max(as_of)' if model.as_of else 'null'}"
 
 
 def _table(model: Model) -> str:

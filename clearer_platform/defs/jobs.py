@@ -14,7 +14,8 @@ REGION_DAYS = "region_days"
 
 def jobs(platform: Platform, marts: Marts) -> list[Any]:
     """Every job."""
-    bronze, silver = ([asset_key(layer, table) for table in platform.contracts] for layer in (BRONZE, SILVER))
+    bronze = [asset_key(BRONZE, contract.name) for contract in platform.contracts.values() if not contract.nested]
+    silver = [asset_key(SILVER, table) for table in platform.contracts]
     days = [key_of(model) for model in marts.days]
     return [
         _job(REGION_DAYS, "Days of regions, from what has landed to gold.", [*bronze, *silver, *days]),

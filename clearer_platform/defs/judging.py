@@ -8,7 +8,7 @@ import dagster as dg
 
 from clearer_platform.contracts import Contract
 from clearer_platform.defs.names import SILVER, asset_key, partition_key
-from clearer_platform.silver import Outcome, SlotState
+from clearer_platform.silver import REJECTED_SHARE, Outcome, SlotState
 from clearer_platform.silver.history import DayHistory
 
 Verdict = tuple[bool, dict[str, Any]]
@@ -25,11 +25,13 @@ def gates(contract: Contract, outcomes: list[Outcome]) -> dict[str, Verdict]:
         sum(getattr(o, n) for o in outcomes) for n in ("delivered", "accepted", "rejected")
     )
     refused = [o for o in outcomes if o.status == "refused"]
-    too_many = [o for o in refused if o.judged and o.rejected > contract.max_rejected * o.delivered]
+    own = [o for o in refused if o.judged and o.rejected > contract.max_rejected * o.delivered]
+    # The share may be that of another table which the delivery fills.
+    too_many = [o for o in refused if o in own or any(p.rule == REJECTED_SHARE for p in o.problems)]
     unaccounted = [o for o in outcomes if not o.judged or o.accepted + o.rejected != o.delivered]
     unaccounted += [o for o in refused if o not in too_many and o not in unaccounted]
     keys = {f"{column}." for column in contract.key}
-    broken = {rule for o in too_many for rule in o.rules}
+    broken = {rule for o in own for rule in o.rules}
     of_keys = {rule for rule in broken if rule == "record.repeated_key" or any(map(rule.startswith, keys))}
     totals = {"delivered": delivered, "accepted": accepted, "rejected": rejected}
     share = {"share": round(rejected / delivered, 6) if delivered else 0.0, "limit": contract.max_rejected}

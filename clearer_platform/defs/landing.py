@@ -14,8 +14,9 @@ from datetime import UTC, date, datetime
 import dagster as dg
 
 from clearer_platform import sources
+from clearer_platform.defs.alive import end_gone
 from clearer_platform.defs.names import is_partition
-from clearer_platform.defs.requests import REGION, LostRuns, again, regions_of, requests, underway
+from clearer_platform.defs.requests import REGION, LostRuns, again, patience, regions_of, requests, underway
 from clearer_platform.errors import ClearerError
 from clearer_platform.platform import Platform
 from clearer_platform.serving.facts import behind_shared
@@ -24,8 +25,6 @@ from clearer_platform.sources.files import Arrival, Stray
 from clearer_platform.sources.watch import Looks, Watch
 
 LOGGER = logging.getLogger("clearer_platform.landing")
-FIRST_WAIT, LONGEST_WAIT = 20.0, 3600.0
-"""Seconds until a file that a run could not receive is asked for again: longer each time."""
 
 Wanted = dict[str, set[date]]
 
@@ -37,7 +36,7 @@ class Landing:
         self._platform, self._clock = platform, clock
         self._watches = {region: Watch(platform, region, clock) for region in platform.registry.regions}
         self._unknown = Looks(platform.settings.settle, clock)
-        self._lost = LostRuns(platform.registry)
+        self._lost = LostRuns(platform.registry, clock)
         self._asked: dict[str, dict[tuple[str, str], tuple[int, float]]] = {}
         """By region, how often each version of a file that is news was asked for, and when that was last."""
         self._shared_runs: dict[str, str | None] = {}
@@ -48,6 +47,8 @@ class Landing:
         """Once a tick: what is not about files that have just landed, and buckets, whose every look costs a request."""
         with self._careful("folders of regions that nobody knows"):
             self._set_aside_unknown()
+        with self._careful("runs whose process is gone"):
+            end_gone(instance)
         found = [request for run in self._lost(instance) for request in again(run)]
         found += self._files(instance, local=False, leave=regions_of(found))
         leave = {*underway(instance, self._platform.registry), *regions_of(found)}
@@ -86,7 +87,7 @@ class Landing:
         for arrival in news:
             key = (str(arrival.path), arrival.version)
             times, last = before.get(key, (0, now))
-            if not times or now - last >= min(FIRST_WAIT * 2 ** (times - 1), LONGEST_WAIT):
+            if not times or now - last >= patience(times):
                 days.add(arrival.day)
                 times, last = times + 1, now
             asked[key] = (times, last)

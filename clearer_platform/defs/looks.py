@@ -51,7 +51,8 @@ def rejected_sample(outcomes: Iterable[Outcome]) -> dg.MetadataValue[Any]:
     problems = [(outcome.slot, problem) for outcome in outcomes for problem in outcome.problems if problem.line]
     lines = ["| file | line | column | rule | what is wrong |", "|---|---:|---|---|---|"]
     for slot, problem in problems[:SAMPLE]:
-        lines.append(f"| {slot} | {problem.line} | {problem.column or ''} | `{problem.rule}` | {problem.message} |")
+        place = problem.place.removeprefix("line ")
+        lines.append(f"| {slot} | {place} | {problem.column or ''} | `{problem.rule}` | {problem.message} |")
     return dg.MetadataValue.md("\n".join(lines) if problems else "nothing was rejected")
 
 

@@ -13,7 +13,7 @@ from clearer_platform.defs.names import GLOBAL, GOLD, check_name, is_partition, 
 from clearer_platform.defs.reporting import Events, Run, Trouble
 from clearer_platform.defs.tables import RegionTables
 from clearer_platform.errors import ClearerError
-from clearer_platform.gold import Build, GoldFailed, Model, TestResult
+from clearer_platform.gold import Build, Extent, GoldFailed, Model, TestResult
 
 Previews = Mapping[tuple[str, date | None], dg.MetadataValue[Any]]
 
@@ -61,7 +61,7 @@ def _built(run: Run, region: str | None, days: list[date]) -> tuple[Build | None
     name = region or GLOBAL
     run.progress(name, "build", 0, 1)
     try:
-        build = gold.warm.build(run.platform, region)
+        build = gold.warm.build(run.platform, region, extent=Extent(as_of=run.as_of))
     except ClearerError as e:
         _not_built(run, region, days, e)
         return None, e.tests if isinstance(e, GoldFailed) else ()
@@ -95,7 +95,7 @@ def _day(
             run.reporter.troubles.append(Trouble(asset, tables.region, day, table, reason, is_consequence=True))
         return
     content = found.get((model.name, day), figures.NOTHING)
-    metadata = {"dagster/partition_row_count": content.rows, **_preview(seen, model, day)}
+    metadata = {"dagster/partition_row_count": content.rows, **_as_of(content), **_preview(seen, model, day)}
     partition = partition_key(tables.region, day)
     yield run.reporter.published(key_of(model), partition, metadata, content.version, run.marts.code_version(model))
 
@@ -107,7 +107,7 @@ def _wholes(run: Run, region: str | None) -> Events:
     seen = looks.previews(run.platform, region, models)
     for model in models:
         content = found[model.name]
-        metadata = {"dagster/row_count": content.rows, **_preview(seen, model, None)}
+        metadata = {"dagster/row_count": content.rows, **_as_of(content), **_preview(seen, model, None)}
         yield run.reporter.published(key_of(model), region, metadata, content.version, run.marts.code_version(model))
 
 
@@ -127,6 +127,10 @@ def _checked(
                     metadata={"failing_rows": test.failures, "message": test.message},
                     severity=dg.AssetCheckSeverity.WARN if test.severity == "warn" else dg.AssetCheckSeverity.ERROR,
                 )
+
+
+def _as_of(content: figures.Figures) -> dict[str, str]:
+    return {"as_of": f"{content.as_of}"} if content.as_of else {}
 
 
 def _preview(seen: Previews, model: Model, day: date | None) -> dict[str, dg.MetadataValue[Any]]:

@@ -28,7 +28,6 @@ SHOWN = 20
 """Troubles that a failure's message lists; its metadata has them all."""
 
 INTERRUPTED = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
-"""What a step ends with when its process is told to end."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,15 @@ def causes(troubles: Collection[Trouble]) -> list[Trouble]:
     """The troubles but those that merely follow from another: gold of a day whose delivery the run found wrong."""
     found = {(t.region, t.day, t.table) for t in troubles if not t.is_consequence}
     return [t for t in troubles if not t.is_consequence or (t.region, t.day, t.table) not in found]
+
+
+def is_interrupted(error: Any) -> bool:
+    """Whether a step ended because its process was told to end; a library may have made an error of its own of that."""
+    while error is not None:
+        if error.cls_name in INTERRUPTED:
+            return True
+        error = error.cause or error.context
+    return False
 
 
 def told(failure: Any) -> tuple[Trouble, ...]:
@@ -134,6 +142,8 @@ class Run:
     marts: "Marts"
     reporter: Reporter
     progress: Progress
+    as_of: date | None = None
+    """The date as of which gold is built, where one was asked for."""
 
 
 def version_of(parts: Iterable[str]) -> str:

@@ -1,11 +1,12 @@
 """What to ask Dagster to run, and what is not to be asked for again: runs of the queue, started ones and lost ones.
 
 A request is for one region and an unbroken range of days, and carries the region as a tag: the queue starts one run of
-a region at a time, so that no region's work waits for another's. Nothing in here is remembered between ticks but what
-the instance's own runs say.
+a region at a time, so that no region's work waits for another's. What is remembered between ticks may be lost: the
+instance's own runs say what was asked for.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -13,12 +14,17 @@ import dagster as dg
 
 from clearer_platform.defs.jobs import REGION_DAYS
 from clearer_platform.defs.names import RANGE_END, RANGE_START, partition_key, ranges, split
-from clearer_platform.defs.reporting import INTERRUPTED
+from clearer_platform.defs.reporting import is_interrupted
 from clearer_platform.regions import Registry
 
 REGION, AGAIN, ATTEMPT = "clearer/region", "clearer/again", "clearer/attempt"
-ATTEMPTS = 3
-"""Times that a run is started whose process gets lost."""
+AT_ONCE = 3
+"""Times that a run whose process dies is started without waiting."""
+ENDS = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+TERMINATED = "UNEXPECTED_TERMINATION"
+"""What Dagster calls the reason of a run's failure whose process was told to end."""
+FIRST_WAIT, LONGEST_WAIT = 20.0, 3600.0
+"""Seconds until what came to nothing is asked for again: longer each time, but never given up."""
 FAILURES = 50
 """Newest failed runs among which lost ones are looked for."""
 UNFINISHED = [
@@ -38,6 +44,7 @@ class Lost:
     region: str
     days: tuple[date, ...]
     attempt: int
+    """The number of the attempt that makes good for it."""
 
 
 def requests(wanted: Mapping[str, Collection[date]], tags: Mapping[str, str] | None = None) -> Iterator[dg.RunRequest]:
@@ -57,7 +64,12 @@ def requests(wanted: Mapping[str, Collection[date]], tags: Mapping[str, str] | N
 
 def again(lost: Lost) -> Iterator[dg.RunRequest]:
     """The request that makes good for a lost run."""
-    return requests({lost.region: lost.days}, {AGAIN: lost.run_id, ATTEMPT: str(lost.attempt + 1)})
+    return requests({lost.region: lost.days}, {AGAIN: lost.run_id, ATTEMPT: str(lost.attempt)})
+
+
+def patience(times: int) -> float:
+    """Seconds to wait when something has come to nothing so many times."""
+    return min(FIRST_WAIT * 2.0 ** min(times - 1, 10), LONGEST_WAIT)
 
 
 def regions_of(asked: Iterable[dg.RunRequest]) -> set[str]:
@@ -91,9 +103,11 @@ def covered(tags: Mapping[str, str], registry: Registry) -> dict[str, set[date]]
 class LostRuns:
     """Finds runs that got lost. What has been told of a finished run does not change, and is not asked for twice."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+    def __init__(self, registry: Registry, clock: Callable[[], float] = time.monotonic) -> None:
+        self._registry, self._clock = registry, clock
         self._settled: set[str] = set()
+        self._since: dict[str, float] = {}
+        """When a run was first found to be lost."""
 
     def __call__(self, instance: dg.DagsterInstance) -> list[Lost]:
         """The runs of ours that were lost, and that no later run has made good or will."""
@@ -105,16 +119,25 @@ class LostRuns:
             lost = self._lost(record.dagster_run, instance)
             if lost is None or self._is_made_good(lost, record.create_timestamp, instance):
                 self._settled.add(record.dagster_run.run_id)
-            else:
+            elif self._is_time(lost):
                 found.append(lost)
         return found
 
     def _lost(self, run: dg.DagsterRun, instance: dg.DagsterInstance) -> Lost | None:
         region, attempt = run.tags.get(REGION), int(run.tags.get(ATTEMPT, "1"))
         days = covered(run.tags, self._registry).get(region or "")
-        if not region or not days or attempt >= ATTEMPTS or _has_said_why(instance, run.run_id):
+        if not region or not days:
             return None
-        return Lost(run.run_id, region, tuple(sorted(days)), attempt)
+        ends = _ends(instance, run.run_id)
+        if not all(ends):
+            return None  # A step has said why: what was wrong then would only be wrong again.
+        # A process that was told to end, as by the end of `clearer up`, is not to blame.
+        return Lost(run.run_id, region, tuple(sorted(days)), attempt if ends else attempt + 1)
+
+    def _is_time(self, lost: Lost) -> bool:
+        """Whether to ask again: what kills its process again and again must not keep the machine busy."""
+        since = self._since.setdefault(lost.run_id, self._clock())
+        return lost.attempt <= AT_ONCE or self._clock() - since >= patience(lost.attempt - AT_ONCE)
 
     def _is_made_good(self, lost: Lost, created: datetime, instance: dg.DagsterInstance) -> bool:
         """Whether runs that were asked for since are for all of its days; they bring them up whatever was done."""
@@ -126,10 +149,14 @@ class LostRuns:
         return days >= set(lost.days)
 
 
-def _has_said_why(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Whether a step of the run failed by itself: what was wrong then would only be wrong again."""
-    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
-        error = entry.dagster_event.step_failure_data.error if entry.dagster_event else None
-        if error is None or error.cls_name not in INTERRUPTED:
-            return True
-    return False
+def _ends(instance: dg.DagsterInstance, run_id: str) -> list[bool]:
+    """Of every end that was told of the run or its steps, whether it came because the process was told to end."""
+    ends = []
+    for entry in instance.all_logs(run_id, of_type=ENDS):
+        event = entry.dagster_event
+        if event and event.is_step_failure:
+            ends.append(is_interrupted(event.step_failure_data.error))
+        elif event and event.event_specific_data:
+            reason = event.job_failure_data.failure_reason
+            ends += [True] if reason and reason.value == TERMINATED else []
+    return ends

@@ -14,8 +14,9 @@ import dagster as dg
 from clearer_platform.definitions import build_defs
 from clearer_platform.defs.jobs import REGION_DAYS
 from clearer_platform.defs.names import GOLD, RANGE_END, RANGE_START, partition_key, ranges, split
-from clearer_platform.defs.reporting import INTERRUPTED, Progress, Trouble, causes, told
+from clearer_platform.defs.reporting import Progress, Trouble, causes, is_interrupted, told
 from clearer_platform.defs.resources import silent
+from clearer_platform.defs.steps import REGION_DAYS_STEP
 from clearer_platform.platform import Platform
 from clearer_platform.storage import publish_bytes
 
@@ -77,13 +78,16 @@ def materialize(
     instance: dg.DagsterInstance,
     plan: Mapping[str, Collection[date]],
     progress: Progress = silent,
+    as_of: date | None = None,
 ) -> list[RunOutcome]:
     """Run the days of each region from what has landed to gold, in this process: one run a region and unbroken range.
 
-    A day that fails leaves the others published. Days outside the graph's partitions are not run.
+    A day that fails leaves the others published. Days outside the graph's partitions are not run. Gold is built as of
+    the date given, by default as of the newest delivery's business day.
     """
     defs = build_defs(platform, progress=dg.ResourceDefinition.hardcoded_resource(progress))
-    run = partial(_run, defs.resolve_job_def(REGION_DAYS), instance)
+    asked = {"ops": {REGION_DAYS_STEP: {"config": {"as_of": f"{as_of}"}}}} if as_of else {}
+    run = partial(_run, defs.resolve_job_def(REGION_DAYS), instance, {**QUIET, **asked})
     return [run(region, days) for region, wanted in plan.items() for days in ranges(wanted)]
 
 
@@ -94,10 +98,16 @@ def loadable(platform: Platform) -> int:
     return len(list(defs.resolve_all_asset_specs()))
 
 
-def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, region: str, days: tuple[date, ...]) -> RunOutcome:
+def _run(
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    config: Mapping[str, object],
+    region: str,
+    days: tuple[date, ...],
+) -> RunOutcome:
     started = time.monotonic()
     result = job.execute_in_process(
-        run_config=QUIET,
+        run_config=config,
         instance=instance,
         tags={RANGE_START: partition_key(region, days[0]), RANGE_END: partition_key(region, days[-1])},
         raise_on_error=False,
@@ -122,7 +132,7 @@ def _troubles(result: dg.ExecuteInProcessResult, region: str) -> tuple[Trouble, 
         data = event.step_failure_data
         if found := told(data):
             return found
-        if data.error and data.error.cls_name in INTERRUPTED:
+        if is_interrupted(data.error):
             raise KeyboardInterrupt
         raise RuntimeError(f"the run of {region} broke off: {data.error_display_string}")
     if not result.success:

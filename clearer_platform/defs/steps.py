@@ -7,6 +7,7 @@ for a part of the assets. Who writes is decided by the file locks of the layers 
 
 import random
 from collections.abc import Callable, Iterator
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -23,6 +24,14 @@ from clearer_platform.platform import Platform
 POOL = "regions"
 RETRIES, FIRST_WAIT = 2, 4.0
 """How often a step is tried again, where that can help, and the seconds before it is; four times as many the next."""
+REGION_DAYS_STEP = "bring_region_days_up"
+AS_OF = {
+    "as_of": dg.Field(
+        dg.Noneable(str),
+        default_value=None,
+        description="Build gold as of this day, such as 2025-01-01; by default of the newest delivery's business day.",
+    )
+}
 Work = Callable[[dg.AssetExecutionContext, Run], Events]
 
 
@@ -34,10 +43,11 @@ def steps(platform: Platform, marts: Marts) -> list[dg.AssetsDefinition]:
             platform,
             marts,
             _region_days,
-            name="bring_region_days_up",
+            name=REGION_DAYS_STEP,
             description="Receive, validate and build the days of each region; what is bad stays as it was.",
             specs=[*table_specs(platform), *marts.specs(marts.days)],
             check_specs=[*table_checks(platform), *marts.checks(marts.days)],
+            config_schema=AS_OF,
             partitions_def=region_days(registry),
             backfill_policy=dg.BackfillPolicy.single_run(),
             pool=POOL,
@@ -50,6 +60,7 @@ def steps(platform: Platform, marts: Marts) -> list[dg.AssetsDefinition]:
             description="Bring each region's warehouse up to date and report its whole models.",
             specs=marts.specs(marts.wholes),
             check_specs=marts.checks(marts.wholes),
+            config_schema=AS_OF,
             partitions_def=regions(registry),
             backfill_policy=dg.BackfillPolicy.single_run(),
             pool=POOL,
@@ -78,7 +89,7 @@ def _step(
     def step(context: dg.AssetExecutionContext) -> Iterator[Any]:
         alive.hold(alive.folder(context.instance), context.run_id)
         reporter = Reporter(context, {**upstream, **marts.parents()})
-        yield from work(context, Run(platform, marts, reporter, context.resources.progress))
+        yield from work(context, Run(platform, marts, reporter, context.resources.progress, _as_of(context)))
         yield from reporter.check_outputs(check_specs)
         failure = reporter.failure()
         if failure and reporter.may_pass:
@@ -88,6 +99,15 @@ def _step(
             raise failure
 
     return step
+
+
+def _as_of(context: dg.AssetExecutionContext) -> date | None:
+    """The as-of date in the run's config, if there is one. Raises Failure where it is no day."""
+    text = (context.op_execution_context.op_config or {}).get("as_of")
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise dg.Failure(f"as_of: {text!r} is not a day; write it as 2025-01-01", allow_retries=False) from None
 
 
 def _region_days(context: dg.AssetExecutionContext, run: Run) -> Events:

@@ -1,6 +1,6 @@
 """The delivered tables of one region in a run: receiving and validating its days, and saying what came of each."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -27,10 +27,11 @@ class RegionTables:
         self.entry, self.layout = run.platform.region(region), run.platform.layout(region)
         self.reporter, self.progress = run.reporter, run.progress
         self._known: dict[str, dict[date, list[SlotState]]] = {}
+        self._validated_deliveries_of: set[str] = set()
 
     def delivers(self, table: str) -> bool:
         """Whether the region delivers the table at all."""
-        return table in self.entry.tables
+        return table in self.platform.tables(self.region)
 
     def receive(self, table: str) -> Events:
         """Take in what has landed for the run's days."""
@@ -68,12 +69,21 @@ class RegionTables:
             self.progress(self.region, stage, done, total)
 
         try:
-            states = _by_day(silver.bring_up(self.platform, self.region, table, self.days, advance))
+            states = _by_day(self._brought_up(table, advance))
         except ClearerError as e:
             self._all_failed(key, table, e)
             return
         for day in self.days:
             yield from self._validated(key, table, day, states.get(day, []))
+
+    def _brought_up(self, table: str, advance: Callable[[int, int], None]) -> list[SlotState]:
+        """Silver of the run's days; deliveries that fill several tables are validated once."""
+        delivered = self.platform.delivered(table)
+        if delivered in self._validated_deliveries_of:
+            return silver.states(self.platform, self.region, table, self.days)
+        states = silver.bring_up(self.platform, self.region, table, self.days, advance)
+        self._validated_deliveries_of.add(delivered)
+        return states
 
     def judge(self, table: str) -> Events:
         """The checks on each validated day."""
@@ -98,7 +108,7 @@ class RegionTables:
             if self.platform.contract(table).shared or not self.delivers(table):
                 continue
             states = self._states_of(table).get(day, [])
-            if not states and self.entry.is_due(table, day):
+            if not states and self._is_due(table, day):
                 return table, "there is no delivery"
             if any(not state.is_current for state in states):
                 return table, "its deliveries have not been validated"
@@ -111,6 +121,10 @@ class RegionTables:
         if table not in self._known:
             self._known[table] = _by_day(silver.states(self.platform, self.region, table))
         return self._known[table]
+
+    def _is_due(self, table: str, day: date) -> bool:
+        """Whether something that the table is filled from has to come for the day."""
+        return self.entry.is_due(self.platform.delivered(table), day)
 
     def _validated(self, key: dg.AssetKey, table: str, day: date, states: list[SlotState]) -> Events:
         refused = [state.refused[0] for state in states if state.refused]
@@ -142,10 +156,11 @@ class RegionTables:
 
     def _nothing(self, key: dg.AssetKey, table: str, day: date) -> Events:
         """A day for which nothing has come: it is missing if it was due."""
-        if not self.entry.is_due(table, day):
+        if not self._is_due(table, day):
             yield from self._nothing_due(key, table, [day])
             return
-        hint = f"put a file whose name has {day} into {self.layout.landing(table)}, or use `clearer deliver`"
+        landing = self.layout.landing(self.platform.delivered(table))
+        hint = f"put a file whose name has {day} into {landing}, or use `clearer deliver`"
         self._trouble(key, table, day, "no delivery has come", hint)
 
     def _nothing_due(self, key: dg.AssetKey, table: str, days: list[date]) -> Events:

@@ -7,6 +7,7 @@ told to; what dbt does is tested in `gold/`, and both together in `test_whole_ch
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import duckdb
@@ -16,6 +17,9 @@ from clearer_platform import bronze, gold
 from clearer_platform.definitions import build_defs
 from clearer_platform.platform import Platform
 from clearer_platform_tests.flow import deliver
+
+if TYPE_CHECKING:
+    from clearer_platform_tests.defs.desk import Desk
 
 FIRST = date(2024, 3, 1)
 REGISTRY = """
@@ -36,6 +40,10 @@ root = "south"
 start = 2024-03-01
 [regions.south.tables.transactions]
 """
+PLAIN = REGISTRY.replace('[regions.north.tables.customers]\ndays = ["mon"]\n', "").replace(
+    "[regions.north.tables.fx_rates]\n", ""
+)
+"""Both regions with transactions alone."""
 HEADER = "transaction_id,ordered_at,branch_id,branch_name,customer_id,total_amount,status,status_value,product_id,price"
 
 
@@ -61,6 +69,8 @@ def model(name: str, layer: str = "gold", **facts: object) -> gold.Model:
         "day_column": None,
         "leaves": None,
         "meta": {},
+        "as_of": False,
+        "part": frozenset(),
         "materialized": "table",
         "path": f"models/{name}.sql",
         "description": f"About {name}.",
@@ -90,6 +100,8 @@ class Gold:
     restated: dict[str, tuple[date, ...]] = field(default_factory=dict)
     error: Exception | None = None
     builds: list[str] = field(default_factory=list)
+    as_of: list[date | None] = field(default_factory=list)
+    """What each build was asked for as of."""
 
     def build(self, platform: Platform, region: str) -> gold.Build:
         """Build a region."""
@@ -104,8 +116,9 @@ class Gold:
         self.builds.append("global")
         return gold.Build(None, True, (), {}, (), 0.0, True)
 
-    def build_either(self, platform: Platform, region: str | None) -> gold.Build:
+    def build_either(self, platform: Platform, region: str | None, extent: gold.Extent) -> gold.Build:
         """What a run calls."""
+        self.as_of.append(extent.as_of)
         return self.build(platform, region) if region else self.build_global(platform)
 
     def connect(self, platform: Platform, region: str | None) -> duckdb.DuckDBPyConnection:
@@ -121,19 +134,24 @@ class Gold:
 
 @pytest.fixture
 def platform(make_platform: Callable[..., Platform]) -> Platform:
-    """Two regions in plain CSV; only one delivers customers and rates."""
-    return make_platform(REGISTRY)
+    """Two regions in plain CSV; only one delivers customers and rates. Files are complete at first sight."""
+    return make_platform(REGISTRY, settle=0)
 
 
 @pytest.fixture
 def built(monkeypatch: pytest.MonkeyPatch) -> Gold:
     """The stand-in, in gold's place."""
-    stand_in = Gold()
-    monkeypatch.setattr(gold, "models", lambda platform: MODELS)
+    return stand_in(monkeypatch)
+
+
+def stand_in(patch: pytest.MonkeyPatch) -> Gold:
+    """Put a stand-in into gold's place."""
+    found = Gold()
+    patch.setattr(gold, "models", lambda platform: MODELS)
     for name in ("build", "build_global", "connect"):
-        monkeypatch.setattr(gold, name, getattr(stand_in, name))
-    monkeypatch.setattr(gold.warm, "build", stand_in.build_either)
-    return stand_in
+        patch.setattr(gold, name, getattr(found, name))
+    patch.setattr(gold.warm, "build", found.build_either)
+    return found
 
 
 @dataclass
@@ -188,6 +206,14 @@ def graph(platform: Platform, built: Gold) -> Iterator[Graph]:
     """The graph of `platform` on an instance of its own."""
     with dg.DagsterInstance.ephemeral() as instance:
         yield Graph(build_defs(platform), instance, platform)
+
+
+@pytest.fixture
+def desk(graph: Graph) -> "Desk":
+    """A landing sensor at work on the graph's instance."""
+    from clearer_platform_tests.defs.desk import Desk  # It needs what stands above.
+
+    return Desk(graph)
 
 
 @pytest.fixture

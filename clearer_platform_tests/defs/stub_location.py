@@ -15,17 +15,18 @@ from clearer_platform.definitions import build_defs
 from clearer_platform.platform import Platform
 from clearer_platform_tests.defs.conftest import MODELS, Gold
 
-NOTES = "builds.jsonl"
+NOTES, SECONDS = "builds.jsonl", "CLEARER_TEST_SECONDS"
 
 
 class Noting(Gold):
     """A stand-in for gold that takes a moment and notes it."""
 
-    def build_either(self, platform: Platform, region: str | None) -> gold.Build:
+    def build_either(self, platform: Platform, region: str | None, extent: gold.Extent) -> gold.Build:
         """What a run calls."""
         began = time.time()
-        time.sleep(0.3)
-        made = super().build_either(platform, region)
+        print(f"building {region} in {Path.cwd()}")
+        time.sleep(float(os.environ.get(SECONDS, "0.3")))
+        made = super().build_either(platform, region, extent)
         note = json.dumps({"region": region, "process": os.getpid(), "began": began, "ended": time.time()}) + "\n"
         with (Path(platform.settings.home) / NOTES).open("a") as f:
             f.write(note)

@@ -20,13 +20,10 @@ from clearer_platform.defs.requests import AGAIN, REGION, UNFINISHED, covered
 from clearer_platform.defs.runs import instance
 from clearer_platform.platform import Platform
 from clearer_platform_tests.conftest import open_home
-from clearer_platform_tests.defs.conftest import REGISTRY, day, sales
+from clearer_platform_tests.defs.conftest import PLAIN, day, sales
 from clearer_platform_tests.defs.stub_location import NOTES
 
 LOCATION = "clearer_platform_tests.defs.stub_location"
-PLAIN = REGISTRY.replace('[regions.north.tables.customers]\ndays = ["mon"]\n', "").replace(
-    "[regions.north.tables.fx_rates]\n", ""
-)
 Noted = list[dict[str, float | str | None]]
 
 

@@ -35,7 +35,8 @@ def parents(graph: Graph, key: str) -> set[str]:
 
 def test_every_contract_and_model_is_an_asset_and_nothing_else_is(graph: Graph, specs: Specs) -> None:
     """Keys follow from contracts and models."""
-    tables = {f"{layer}/{table}" for table in graph.platform.contracts for layer in ("bronze", "silver")}
+    contracts = graph.platform.contracts
+    tables = {f"silver/{table}" for table in contracts} | {f"bronze/{t}" for t, c in contracts.items() if not c.nested}
     assert set(specs) == tables | {f"{m.layer}/{m.alias}" for m in MODELS} | {"landing/set_aside"}
 
 
@@ -67,8 +68,11 @@ def test_silver_assets_say_what_their_contracts_say(graph: Graph, specs: Specs) 
         (reference,) = getattr(spec.metadata["dagster/code_references"], "code_references")  # noqa: B009
         line = Path(reference.file_path).read_text("utf-8").splitlines()[reference.line_number - 1]
         assert contract.model.__name__ in line
-        assert parents(graph, f"silver/{name}") == {f"bronze/{name}"}
-        assert parents(graph, f"bronze/{name}") == set()
+        if contract.nested:
+            assert parents(graph, f"silver/{name}") == {f"silver/{contract.nested.parent}"}
+        else:
+            assert parents(graph, f"silver/{name}") == {f"bronze/{name}"}
+            assert parents(graph, f"bronze/{name}") == set()
 
 
 def test_every_asset_is_presentable(specs: Specs) -> None:

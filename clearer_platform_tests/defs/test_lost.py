@@ -1,46 +1,68 @@
 """Runs that got lost are asked for again, and what could only go wrong again is not."""
 
-from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
+from dagster._core.errors import DagsterExecutionInterruptedError
 
 from clearer_platform import sources
-from clearer_platform.defs.requests import AGAIN, ATTEMPT, ATTEMPTS, requests
+from clearer_platform.defs.requests import AGAIN, AT_ONCE, ATTEMPT, patience, requests
 from clearer_platform.errors import StorageError
-from clearer_platform.platform import Platform
-from clearer_platform_tests.defs.conftest import REGISTRY, Gold, Graph, day, sales
+from clearer_platform_tests.defs.conftest import Gold, day, sales
 from clearer_platform_tests.defs.desk import END, START, Desk
 
 
-@pytest.fixture
-def platform(make_platform: Callable[..., Platform]) -> Platform:
-    """Files are complete at first sight: how long they must rest is tested where they are watched."""
-    return make_platform(REGISTRY, settle=0)
-
-
-@pytest.fixture
-def desk(graph: Graph) -> Iterator[Desk]:
-    return Desk(graph)
-
-
-def test_a_killed_run_is_asked_for_again_but_not_for_ever(desk: Desk) -> None:
-    """Even where the delivery was received already: the manifests alone would not tell."""
+def test_a_killed_run_is_asked_for_again_and_after_some_times_less_and_less_often(desk: Desk) -> None:
+    """Even where the delivery was received already: the manifests alone would not tell. It is never given up."""
     desk.land("south", day(0))
     (request,) = desk.tick()
     sources.collect(desk.platform, "south", "transactions")
-    runs = [desk.kill(request)]
-    for attempt in range(2, ATTEMPTS + 1):
-        (request,) = desk.tick()
-        assert (request.tags[AGAIN], request.tags[ATTEMPT]) == (runs[-1].run_id, str(attempt))
+    killed, waits = desk.kill(request), []
+    for attempt in range(2, AT_ONCE + 5):
+        before = desk.now
+        while not (found := desk.tick()):
+            desk.now += 5
+        waits.append(desk.now - before)
+        (request,) = found
+        assert (request.tags[AGAIN], request.tags[ATTEMPT]) == (killed.run_id, str(attempt))
         assert (request.tags[START], request.tags[END]) == (f"{day(0)}|south", f"{day(0)}|south")
         assert len(desk.tick()) == 1, "until there is a run"
-        queued = desk.queue(request)
+        killed = desk.queue(request)
         assert desk.tick() == []
         assert desk.fresh() and desk.tick() == []
-        desk.instance.report_run_failed(queued, "its process is gone")
-        runs.append(queued)
-    assert desk.tick() == []
-    assert desk.fresh() and desk.tick() == []
+        desk.instance.report_run_failed(killed, "its process is gone")
+    assert waits == [0.0] * (AT_ONCE - 1) + [20.0, 40.0, 80.0, 160.0]
+
+
+@pytest.mark.parametrize("interrupt", [DagsterExecutionInterruptedError, KeyboardInterrupt])
+@pytest.mark.parametrize("is_an_error", [False, True])
+def test_a_run_that_was_told_to_end_is_asked_for_again_at_once_however_often(
+    desk: Desk, built: Gold, monkeypatch: pytest.MonkeyPatch, interrupt: type[BaseException], is_an_error: bool
+) -> None:
+    """As by the end of `clearer up`, and where DuckDB makes an error of its own of the signal."""
+
+    def told_to_end(*_: object, **__: object) -> None:
+        try:
+            raise interrupt
+        except interrupt as e:
+            if is_an_error:
+                raise RuntimeError("Query interrupted") from e
+            raise
+
+    desk.land("south", day(0))
+    (request,) = desk.tick()
+    sources.collect(desk.platform, "south", "transactions")
+    monkeypatch.setattr("clearer_platform.silver.bring_up", told_to_end)
+    for _ in range(AT_ONCE + 2):
+        with suppress(interrupt):
+            desk.run(request)
+        (newest,) = desk.instance.get_run_records(limit=1)
+        (request,) = desk.tick()
+        assert (request.tags[AGAIN], request.tags[ATTEMPT]) == (newest.dagster_run.run_id, "1")
+
+
+def test_patience_has_an_end() -> None:
+    assert [patience(times) for times in (1, 2, 8, 9, 10_000)] == [20.0, 40.0, 2560.0, 3600.0, 3600.0]
 
 
 def test_a_lost_run_whose_file_was_not_received_is_asked_for_once(desk: Desk) -> None:

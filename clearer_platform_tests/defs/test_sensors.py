@@ -1,6 +1,5 @@
 """The landing sensor on a real instance: nothing that lands is missed, and nothing is asked for twice."""
 
-from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -8,26 +7,15 @@ import dagster as dg
 import pytest
 
 from clearer_platform import sources
-from clearer_platform.defs.landing import FIRST_WAIT, Landing
+from clearer_platform.defs.landing import Landing
 from clearer_platform.defs.names import is_partition
-from clearer_platform.defs.requests import REGION, covered, requests
+from clearer_platform.defs.requests import FIRST_WAIT, REGION, covered, requests
 from clearer_platform.defs.sensors import ticked
 from clearer_platform.errors import StorageError
 from clearer_platform.platform import Platform
 from clearer_platform_tests.conftest import open_home
 from clearer_platform_tests.defs.conftest import REGISTRY, Gold, Graph, day, sales
 from clearer_platform_tests.defs.desk import END, START, Desk
-
-
-@pytest.fixture
-def platform(make_platform: Callable[..., Platform]) -> Platform:
-    """Files are complete at first sight: how long they must rest is tested where they are watched."""
-    return make_platform(REGISTRY, settle=0)
-
-
-@pytest.fixture
-def desk(graph: Graph) -> Iterator[Desk]:
-    return Desk(graph)
 
 
 def test_one_request_a_region_and_unbroken_range(desk: Desk) -> None:
