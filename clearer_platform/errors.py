@@ -1,5 +1,6 @@
 """The errors a user can cause. Each says what is wrong, where, why, and what to do; none is shown as a traceback."""
 
+from datetime import date
 from typing import Any
 
 
@@ -42,6 +43,15 @@ class UnknownName(ClearerError):
     def __init__(self, kind: str, name: str, known: list[str]) -> None:
         listed = ", ".join(sorted(known)) or "none"
         super().__init__(f"unknown {kind} {name!r}", hint=f"known: {listed}")
+
+
+class NothingYet(ClearerError):
+    """A table of a region as of a day before anything of it had been delivered."""
+
+    def __init__(self, region: str, table: str, by: date | None, first: date | None) -> None:
+        when = f"had been delivered by {by}" if by else "has been delivered"
+        hint = f"the first delivery is of {first}" if first else "run `clearer materialize` once something has come"
+        super().__init__(f"{region}: nothing of what makes {table} {when}", hint=hint)
 
 
 class ContractError(ClearerError):

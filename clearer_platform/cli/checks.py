@@ -87,8 +87,10 @@ def _platform(settings: "Settings") -> "tuple[Platform, str]":
     from clearer_platform.platform import Platform
 
     platform = Platform.open(settings)
-    number = sum(len(region.tables) for region in platform.registry.regions.values())
-    return platform, f"{plural(number, 'table')} delivered by the regions"
+    delivered = sum(len(region.tables) for region in platform.registry.regions.values())
+    nested = sum(len(platform.tables(region)) for region in platform.registry.regions) - delivered
+    inner = f", {nested} nested in them" if nested else ""
+    return platform, f"{plural(delivered, 'table')} delivered by the regions{inner}"
 
 
 def _secrets(platform: "Platform") -> Finding:

@@ -1,5 +1,6 @@
 """`clearer deliver`: hand one file over, and see at once what its contract says of it."""
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -57,14 +58,27 @@ def deliver(
     receipt = sources.deliver_file(platform, _place(file), table=table, region=region, day=on, slot=slot)
     with progress(f"validating {table} {region} {on}") as advance:
         states = silver.bring_up(platform, region, table, [on], advance)
-    state = next(s for s in states if s.slot.name == receipt.delivery.slot)
-    refusal = next((o for o in state.refused if o.delivery == receipt.delivery.id), None)
+    state = _of_slot(states, receipt)
+    nested = [
+        _of_slot(silver.states(platform, region, child.name, [on]), receipt) for child in platform.children(table)
+    ]
+    refusal = _refusal(state, receipt)
     if json:
-        print_json(_as_json(receipt, state, refusal))
+        print_json(_as_json(receipt, state, nested))
     elif refusal is None and state.published is not None:
-        _print_accepted(receipt, state.published)
+        _print_accepted(receipt, state.published, [one.published for one in nested if one.published])
     if refusal is not None:
-        raise _refused(file, refusal, state.published, quiet=json)
+        refusals = [refusal, *(found for one in nested if (found := _refusal(one, receipt)))]
+        raise _refused(file, refusals, state.published, quiet=json)
+
+
+def _of_slot(states: "Iterable[SlotState]", receipt: "Receipt") -> "SlotState":
+    return next(state for state in states if state.slot.name == receipt.delivery.slot)
+
+
+def _refusal(state: "SlotState", receipt: "Receipt") -> "Outcome | None":
+    """The outcome of the delivery that was received, if it was refused."""
+    return next((o for o in state.refused if o.delivery == receipt.delivery.id), None)
 
 
 def _check_day(platform: "Platform", region: str, on: date) -> None:
@@ -92,27 +106,29 @@ def _place(file: str) -> "Path | UPath":
         raise DeliveryError(f"cannot open {file}: {e}", hint="name a local file or a URL such as s3://...") from e
 
 
-def _print_accepted(receipt: "Receipt", outcome: "Outcome") -> None:
+def _print_accepted(receipt: "Receipt", outcome: "Outcome", nested: "Sequence[Outcome]") -> None:
+    for number, o in enumerate((outcome, *nested)):
+        say(
+            f"{o.table} {o.region} {o.day}: {o.delivered:,} {'elements' if number else 'records'}, "
+            f"{o.accepted:,} accepted, {o.rejected:,} rejected ({share(o.rejected, o.delivered)})"
+        )
+        if not receipt.is_new and not number:
+            say("  the same bytes as the slot's current delivery: nothing has changed")
+        print_problems(o.problems)
+        for name in o.extra_columns:
+            say(f"  note: column {name!r} is not in the contract; it is kept beside the row", style="yellow")
+        for warning, count in o.warnings.items():
+            say(f"  warning: {warning}, {plural(count, 'record')}", style="yellow")
+    for o in (outcome, *nested):
+        if o.rejected:
+            say(f"explain: clearer quarantine explain --region {o.region} --table {o.table} --day {o.day}", style="dim")
     o = outcome
-    say(
-        f"{o.table} {o.region} {o.day}: {o.delivered:,} records, {o.accepted:,} accepted, "
-        f"{o.rejected:,} rejected ({share(o.rejected, o.delivered)})"
-    )
-    if not receipt.is_new:
-        say("  the same bytes as the slot's current delivery: nothing has changed")
-    print_problems(o.problems)
-    for name in o.extra_columns:
-        say(f"  note: column {name!r} is not in the contract; it is kept beside the row", style="yellow")
-    for warning, count in o.warnings.items():
-        say(f"  warning: {warning}, {plural(count, 'record')}", style="yellow")
-    if o.rejected:
-        say(f"explain: clearer quarantine explain --region {o.region} --table {o.table} --day {o.day}", style="dim")
     say(f"publish: clearer materialize --region {o.region} --from {o.day} --to {o.day}", style="dim")
 
 
 def print_problems(problems: "list[Problem]", most: int = SHOWN) -> None:
     """Print one line a problem: where, and what it is."""
-    lines = [(f"line {p.line}" if p.line is not None else "", p.column or "", p.message) for p in problems[:most]]
+    lines = [(p.place, p.column or "", p.message) for p in problems[:most]]
     widths = [max((len(line[place]) for line in lines), default=0) for place in (0, 1)]
     for where, column, message in lines:
         say(f"  {where:<{widths[0]}}  {column:<{widths[1]}}  {message}".rstrip())
@@ -120,11 +136,13 @@ def print_problems(problems: "list[Problem]", most: int = SHOWN) -> None:
         say(f"  ... and {len(problems) - most} more")
 
 
-def _refused(file: str, refusal: "Outcome", published: "Outcome | None", *, quiet: bool) -> ClearerError:
+def _refused(file: str, refusals: "Sequence[Outcome]", published: "Outcome | None", *, quiet: bool) -> ClearerError:
     """The error that says why a delivery was refused and what stands now; the records that led to it are printed."""
-    reason = next(iter(refusal.problems), None)
+    reason = next(iter(refusals[0].problems), None)
     if not quiet:
-        print_problems(refusal.problems[1:])
+        print_problems(refusals[0].problems[1:])
+        for outcome in refusals[1:]:
+            print_problems([problem for problem in outcome.problems if problem.rule in outcome.rules])
     where = f" (line {reason.line})" if reason and reason.line is not None else ""
     stands = "the last good version stays in place" if published else "nothing of this slot is published"
     return DeliveryError(
@@ -133,10 +151,12 @@ def _refused(file: str, refusal: "Outcome", published: "Outcome | None", *, quie
     )
 
 
-def _as_json(receipt: "Receipt", state: "SlotState", refusal: "Outcome | None") -> dict[str, Any]:
-    outcome = refusal or state.published
+def _as_json(receipt: "Receipt", state: "SlotState", nested: "Sequence[SlotState]") -> dict[str, Any]:
+    outcome, *others = [_refusal(one, receipt) or one.published for one in (state, *nested)]
+    inner = {"nested": [o.model_dump(mode="json") for o in others if o]} if others else {}
     return {
         "is_new": receipt.is_new,
         "has_good_version": state.published is not None,
         **(outcome.model_dump(mode="json") if outcome else {}),
+        **inner,
     }

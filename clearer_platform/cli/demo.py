@@ -52,16 +52,18 @@ def demo(
         _materialize(platform)
     _title("4  Branch performance, all regions, in the reporting currency")
     _branches(platform)
-    _title("5  Reconciliation: delivered = accepted + rejected")
+    _title("5  Subscriptions: stores that have the app, and what they pay for")
+    _subscriptions(platform)
+    _title("6  Reconciliation: delivered = accepted + rejected")
     balanced = _reconciliation(platform)
-    _title("6  What was rejected, and why")
+    _title("7  What was rejected, and why")
     _rejected(platform)
-    _title("7  Where every region's days stand")
+    _title("8  Where every region's days stand")
     _status(platform)
     say()
     say(f"done in {time.monotonic() - began:.0f} s. Look at it in the UI: clearer up --home {home}", style="bold green")
     if not balanced:
-        raise ClearerError("records are missing: delivered is not accepted + rejected", hint="see step 5; report it")
+        raise ClearerError("records are missing: delivered is not accepted + rejected", hint="see step 6; report it")
 
 
 def _title(text: str) -> None:
@@ -124,6 +126,32 @@ def _branches(platform: "Platform") -> None:
         for row in rows.to_pylist()
     ]
     print_table(None, header, shown, right=[name for name in header if name not in ("region", "branch", "local")])
+
+
+def _subscriptions(platform: "Platform") -> None:
+    """Print where each region's stores stand on the as-of day, and what changed in the four weeks up to it."""
+    from clearer_platform.serving.reading import read
+
+    shown = []
+    for region in platform.registry.regions.values():
+        activity = read(platform, "activity_by_day", region=region.name).to_pylist()
+        revenue = read(platform, "revenue_by_day", region=region.name).to_pylist()
+        if activity and revenue:
+            lately, paid = activity[-28:], revenue[-1]
+            shown.append(
+                (
+                    region.name,
+                    activity[-1]["as_of"],
+                    activity[-1]["active_stores"],
+                    sum(day["new_stores"] for day in lately),
+                    sum(day["churned_stores"] for day in lately),
+                    paid["subscriptions"],
+                    f"{paid['recurring_revenue']:,.2f}",
+                    region.currency,
+                )
+            )
+    header = ["region", "as of", "active stores", "new, 4 weeks", "churned", "subscriptions", "recurring", "local"]
+    print_table(None, header, shown, right=header[2:7])
 
 
 def _reconciliation(platform: "Platform") -> bool:

@@ -1,13 +1,15 @@
 """`clearer load`: read a table."""
 
 import sys
+from contextlib import nullcontext
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from clearer_platform.cli.options import From, To, in_order
-from clearer_platform.cli.output import console, note, plural, print_table, shown
+from clearer_platform.cli.options import AsOf, From, To, day, in_order
+from clearer_platform.cli.output import console, note, plural, print_table, progress, shown
 from clearer_platform.errors import ClearerError
 from clearer_platform.serving.formats import Format, format_of
 
@@ -41,6 +43,17 @@ def load(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write to this file.", show_default=False)
     ] = None,
+    as_of: AsOf = None,
+    as_of_delivery: Annotated[
+        date | None,
+        typer.Option(
+            "--as-of-delivery",
+            parser=day,
+            metavar="DAY",
+            help="As the deliveries for business days up to this one make it.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Read a table: on the screen, or as CSV, JSON or Parquet for other programs.
 
@@ -49,11 +62,19 @@ def load(
     in it. Without a region the table across regions is read, where there is
     one.
 
+    What is still going on (an open subscription) is looked at on the as-of
+    date: by default the business day of the newest delivery. --as-of reads a
+    table that depends on it as of any other day, --as-of-delivery any table of
+    a region as it was before later deliveries came. Both are built beside what
+    is served, in the region's own work folder, when they are first asked for;
+    that is so with MotherDuck too.
+
     [bold]Examples[/bold]
 
         clearer load branch_performance_daily --region eu --from 2024-10-26 --to 2024-10-28
         clearer load branch_performance --format csv > branches.csv
         clearer load branch_performance_daily -r us -z Asia/Ho_Chi_Minh -o days.parquet
+        clearer load store_lifespan --region eu --as-of 2025-01-01 --as-of-delivery 2024-12-01
     """
     from clearer_platform.serving.opening import open_platform
     from clearer_platform.serving.reading import read
@@ -64,7 +85,20 @@ def load(
         raise ClearerError("a table for the screen does not go into a file", hint="use --format csv, json or parquet")
     platform = open_platform()
     names = [name.strip() for name in columns.split(",")] if columns else None
-    found = read(platform, table, region=region, start=start, end=end, timezone=timezone, columns=names)
+    is_view = as_of is not None or as_of_delivery is not None
+    with progress(f"{table} as of another date") if is_view else nullcontext() as advance:
+        found = read(
+            platform,
+            table,
+            region=region,
+            start=start,
+            end=end,
+            timezone=timezone,
+            columns=names,
+            as_of=as_of,
+            as_of_delivery=as_of_delivery,
+            progress=advance,
+        )
     if chosen == "table":
         show(found, table)
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clearer_platform.cli.failures import FAILED_DAYS
-from clearer_platform.cli.options import From, Json, Regions, To, in_order
+from clearer_platform.cli.options import AsOf, From, Json, Regions, To, in_order
 from clearer_platform.cli.output import days, note, print_json, progress, say, steps
 from clearer_platform.cli.sample import sample_service
 
@@ -40,6 +40,7 @@ def materialize(
             "--only", metavar="WHAT", help="missing, failed, changed, or several with commas.", show_default=False
         ),
     ] = None,
+    as_of: AsOf = None,
     json: Json = False,
 ) -> None:
     """Receive what has landed, validate it, and build gold: for every region and day for which anything has come.
@@ -53,11 +54,17 @@ def materialize(
     delivery; changed: days with a new or changed file, contract, registry
     entry or code.
 
+    --as-of builds what depends on a date (how long an open subscription has
+    gone on) as of that day, and serves it so until gold is built again; by
+    default it is the business day of the newest delivery. It is for all of a
+    region's gold, whichever days are run.
+
     [bold]Examples[/bold]
 
         clearer materialize
         clearer materialize --region eu --from 2024-10-24 --to 2024-10-27
         clearer materialize --only missing,changed
+        clearer materialize --region eu --as-of 2025-01-01
     """
     from clearer_platform.serving.opening import chosen_regions, open_platform
 
@@ -67,11 +74,11 @@ def materialize(
     regions = chosen_regions(platform, region)
     if not json:
         _say_strays(platform, regions)
-    wanted = planned(platform, regions, reasons, start, end)
+    wanted = planned(platform, regions, reasons, start, end, as_of)
     if not json:
         _say_absent(wanted)
     with sample_service(platform.settings.home):
-        outcomes = run(platform, wanted)
+        outcomes = run(platform, wanted, as_of)
     if json:
         print_json(
             {"runs": [_as_json(outcome) for outcome in outcomes], "absent": wanted.absent, "silent": wanted.silent}
@@ -88,8 +95,13 @@ def planned(
     only: "tuple[Only, ...]" = (),
     start: date | None = None,
     end: date | None = None,
+    as_of: date | None = None,
 ) -> "Plan":
-    """The plan for these regions; those that deliver for all come first, so that the others find it."""
+    """The plan for these regions; those that deliver for all come first, so that the others find it.
+
+    Gold that stands as of another date than asked for is behind too: running any day mends that.
+    """
+    from clearer_platform import gold
     from clearer_platform.serving.facts import behind_shared, gather
     from clearer_platform.serving.plan import plan
 
@@ -99,10 +111,13 @@ def planned(
     with progress("reading the manifests"):
         facts = gather(platform, regions, now, start=start, end=end)
         behind = {name: behind_shared(platform, name) for name in regions}
+        for name in regions:
+            if gold.served_as_of(platform, name) != as_of:
+                behind[name] += [fact.day for fact in facts if fact.region == name and fact.slots][-1:]
     return plan(facts, now, only, behind)
 
 
-def run(platform: "Platform", wanted: "Plan") -> "list[RunOutcome]":
+def run(platform: "Platform", wanted: "Plan", as_of: date | None = None) -> "list[RunOutcome]":
     """Run a plan through Dagster in this process; then whatever region of it lacks what came for all meanwhile."""
     if not wanted.size:
         note("nothing to do")
@@ -111,10 +126,11 @@ def run(platform: "Platform", wanted: "Plan") -> "list[RunOutcome]":
     from clearer_platform.serving.facts import behind_shared
 
     with runs.instance(platform) as instance, steps(f"materializing {days(wanted.size)}") as advance:
-        outcomes = runs.materialize(platform, instance, wanted.days, advance)
+        outcomes = runs.materialize(platform, instance, wanted.days, advance, as_of)
         late = {region: behind_shared(platform, region) for region in wanted.days}
         if any(late.values()):
-            outcomes += runs.materialize(platform, instance, {r: found for r, found in late.items() if found}, advance)
+            behind = {region: found for region, found in late.items() if found}
+            outcomes += runs.materialize(platform, instance, behind, advance, as_of)
     return outcomes
 
 

@@ -35,4 +35,10 @@ To = Annotated[
     date | None,
     typer.Option("--to", parser=day, metavar="DAY", help="Last day, included.", show_default=False),
 ]
+AsOf = Annotated[
+    date | None,
+    typer.Option(
+        "--as-of", parser=day, metavar="DAY", help="Look at what is still going on as of this day.", show_default=False
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]

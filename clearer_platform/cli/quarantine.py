@@ -190,7 +190,9 @@ def _is_counted(group: "Group") -> bool:
 
 
 def _lines(group: "Group", prefix: str = "") -> str:
-    listed = ", ".join(map(str, group.lines))
+    """Its lines; of elements `<line>/<position>`."""
+    places = [f"{line}/{n}" for line, n in zip(group.lines, group.positions, strict=False)] or map(str, group.lines)
+    listed = ", ".join(places)
     return f"{prefix if listed else ''}{listed}{', ...' if len(group.lines) < group.count and listed else ''}"
 
 

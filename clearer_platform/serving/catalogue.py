@@ -32,6 +32,8 @@ class TableInfo:
     columns: tuple[ColumnInfo, ...]
     is_zoned: bool = False
     """Whether its days can be computed for any time zone."""
+    has_as_of: bool = False
+    """Whether what it says depends on an as-of date."""
 
     @property
     def is_regional(self) -> bool:
@@ -51,6 +53,7 @@ def tables(platform: Platform) -> list[TableInfo]:
             day_column=model.day_column or _day(model),
             columns=tuple(ColumnInfo(*column) for column in model.columns),
             is_zoned=(model.layer, in_any_zone(model.alias)) in macros,
+            has_as_of=model.as_of,
         )
         for model in models
         if model.materialized != MACRO

@@ -39,6 +39,7 @@ class TableDay:
     table: str
     day: date
     is_due: bool
+    """Whether a delivery is due; of a nested table none ever is, its parent's is."""
     deadline: datetime
     """The instant after which a delivery is late."""
     has_new_file: bool
@@ -72,7 +73,7 @@ def gather(
     for name in regions:
         region = platform.region(name)
         contained = gold.contained(platform, name)
-        for table in region.tables:
+        for table in platform.tables(name):
             if tables is None or table in tables:
                 found += _of_table(platform, region, table, contained, now, start, end)
     return found
@@ -109,7 +110,7 @@ def _of_table(
     for (name, day, slot), fingerprint in contained.items():
         if name == table:
             in_gold[day][slot] = fingerprint
-    new_files = {arrival.day for arrival in sources.changed(platform, region.name, table)}
+    new_files = {arrival.day for arrival in sources.changed(platform, region.name, platform.delivered(table))}
     known = {*states, *in_gold, *new_files}
     first = start or min({region.start, *known})
     last = end or max({region.today(now), *known})
@@ -118,7 +119,7 @@ def _of_table(
             region=region.name,
             table=table,
             day=day,
-            is_due=region.is_due(table, day),
+            is_due=table in region.tables and region.is_due(table, day),
             deadline=deadline(region, day),
             has_new_file=day in new_files,
             slots=tuple(_slot(state) for state in states.get(day, [])),

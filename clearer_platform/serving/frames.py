@@ -30,11 +30,19 @@ def load(
     as_: Literal["pandas", "arrow", "polars"] = "pandas",
     columns: Sequence[str] | None = None,
     home: str | None = None,
+    as_of: date | str | None = None,
+    as_of_delivery: date | str | None = None,
 ) -> Any:
     """Read a table: `load("branch_performance_daily", region="eu", start="2024-10-24")`.
 
     Without a region, the table built across regions. Days are included at both ends. With a `timezone`, tables that can
     be computed for any zone are (their days begin at that zone's midnight); in all others the instants are shown in it.
+
+    What is still going on is looked at on the as-of date, by default the business day of the newest delivery. `as_of`
+    reads a table that depends on it as of any other day, past or to come; `as_of_delivery` any table of a region as the
+    deliveries for business days up to that one make it: `load("store_lifespan", region="eu", as_of="2025-01-01",
+    as_of_delivery="2024-12-01")`. Either is built when it is first asked for, beside what is served and in the region's
+    own work folder, also where gold is served from MotherDuck.
     """
     if as_ not in KINDS:
         raise ClearerError(f"as_={as_!r} is unknown", hint=f"use one of {', '.join(KINDS)}")
@@ -46,6 +54,8 @@ def load(
         end=_day(end, "end"),
         timezone=timezone,
         columns=columns,
+        as_of=_day(as_of, "as_of"),
+        as_of_delivery=_day(as_of_delivery, "as_of_delivery"),
     )
     if as_ == "arrow":
         return found

@@ -1,7 +1,7 @@
 """Reading one table into Arrow: from a region's gold, from what is built across regions, or from silver.
 
 The serving copy is opened read-only for one query and closed again; publication replaces the file as a whole, so
-nothing is ever half read and no writer waits.
+nothing is ever half read and no writer waits. As of another date, a view of the region's gold is read instead.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from clearer_platform import gold, silver
-from clearer_platform.errors import ClearerError, UnknownName
+from clearer_platform.errors import ClearerError, NothingYet, UnknownName
 from clearer_platform.platform import Platform
 from clearer_platform.serving.catalogue import TableInfo, in_any_zone, tables
 from clearer_platform.serving.zones import checked_zone
@@ -33,12 +33,16 @@ def read(
     end: date | None = None,
     timezone: str | None = None,
     columns: Sequence[str] | None = None,
+    as_of: date | None = None,
+    as_of_delivery: date | None = None,
+    progress: gold.Progress | None = None,
 ) -> pa.Table:
     """The rows of a table from `start` to `end` (both included), instants in `timezone` (UTC by default).
 
     Without a region the table built across regions is read. Where gold has `<table>_in(zone)`, days are computed anew
-    in that zone; elsewhere only the instants are shown in it. Raises ClearerError for what is unknown, not built or
-    empty.
+    in that zone; elsewhere only the instants are shown in it. With `as_of`, what is still going on is looked at on that
+    date; with `as_of_delivery`, only what was delivered for business days up to it counts. `progress` is told what has
+    to be built for that. Raises ClearerError for what is unknown, not built or empty.
     """
     zone = checked_zone(timezone) if timezone else "UTC"
     if start and end and end < start:
@@ -46,10 +50,13 @@ def read(
     table = find(platform, name, region)
     if (start or end) and not table.day_column:
         raise ClearerError(f"{name} has no day: a range of days does not apply to it", hint="read it without a range")
+    if as_of or as_of_delivery:
+        _check_dates(platform, table, region, as_of)
     if table.layer == "silver":
-        found = _accepted(platform, table, region or "", start, end)
+        found = _accepted(platform, table, region or "", start, end, as_of_delivery)
     else:
-        found = _built(platform, table, region, start, end, timezone)
+        with closing(_opened(platform, table, region, as_of, as_of_delivery, progress)) as connection:
+            found = _built(connection, table, region, start, end, timezone)
     if timezone and not table.is_zoned and not any(_is_instant(column.type) for column in found.schema):
         raise ClearerError(
             f"{name} holds no instants: it cannot be shown in another timezone",
@@ -60,7 +67,7 @@ def read(
 
 def find(platform: Platform, name: str, region: str | None) -> TableInfo:
     """The table called `name` of a region, or of the global warehouse where `region` is None. Raises UnknownName."""
-    delivered = platform.region(region).tables if region is not None else {}
+    delivered = platform.tables(region) if region is not None else []
     known = tables(platform)
     if region is not None:
         fitting = [t for t in known if t.layer == "gold" or (t.layer == "silver" and t.name in delivered)]
@@ -90,29 +97,63 @@ def _is_instant(kind: pa.DataType) -> bool:
     return bool(pa.types.is_timestamp(kind) and kind.tz is not None)
 
 
+def _check_dates(platform: Platform, table: TableInfo, region: str | None, as_of: date | None) -> None:
+    """Raise ClearerError where a table cannot be looked at as of another date."""
+    if region is None:
+        raise ClearerError(
+            f"{table.name} is built across regions: as of other dates each region is looked at by itself",
+            hint=f"name a region: {', '.join(platform.registry.regions)}",
+        )
+    if as_of and not table.has_as_of:
+        others = ", ".join(other.name for other in tables(platform) if other.layer == "gold" and other.has_as_of)
+        raise ClearerError(
+            f"{table.name} says the same as of every date",
+            hint=f"leave the as-of date out; {others or 'none'} have one",
+        )
+
+
+def _opened(
+    platform: Platform,
+    table: TableInfo,
+    region: str | None,
+    as_of: date | None,
+    as_of_delivery: date | None,
+    progress: gold.Progress | None,
+) -> "duckdb.DuckDBPyConnection":
+    """What is served, or the view that is asked for."""
+    if region is None or not (as_of or as_of_delivery):
+        return gold.connect(platform, region)
+    model = next(m for m in gold.models(platform) if (m.layer, m.alias) == (table.layer, table.name))
+    return gold.view(platform, region, model, as_of=as_of, as_of_delivery=as_of_delivery, progress=progress)
+
+
 def _built(
-    platform: Platform, table: TableInfo, region: str | None, start: date | None, end: date | None, zone: str | None
+    connection: "duckdb.DuckDBPyConnection",
+    table: TableInfo,
+    region: str | None,
+    start: date | None,
+    end: date | None,
+    zone: str | None,
 ) -> pa.Table:
     """Rows that dbt built."""
-    with closing(gold.connect(platform, region)) as connection:
-        source = f'"{table.layer}"."{table.name}"'
-        parameters: list[object] = []
-        if not _is_there(connection, table):
-            raise ClearerError(
-                f"{table.name} has not been built yet" + (f" for {region}" if region else ""),
-                hint="run `clearer materialize`",
-            )
-        if zone and table.is_zoned:
-            source = f'"{table.layer}"."{in_any_zone(table.name)}"(?)'
-            parameters.append(zone)
-        conditions = []
-        for day, sign in ((start, ">="), (end, "<=")):
-            if day:
-                conditions.append(f'"{table.day_column}" {sign} ?')
-                parameters.append(day)
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        order = f' ORDER BY "{table.day_column}", 1, 2' if table.day_column else ""
-        return connection.execute(f"SELECT * FROM {source}{where}{order}", parameters).to_arrow_table()
+    source = f'"{table.layer}"."{table.name}"'
+    parameters: list[object] = []
+    if not _is_there(connection, table):
+        raise ClearerError(
+            f"{table.name} has not been built yet" + (f" for {region}" if region else ""),
+            hint="run `clearer materialize`",
+        )
+    if zone and table.is_zoned:
+        source = f'"{table.layer}"."{in_any_zone(table.name)}"(?)'
+        parameters.append(zone)
+    conditions = []
+    for day, sign in ((start, ">="), (end, "<=")):
+        if day:
+            conditions.append(f'"{table.day_column}" {sign} ?')
+            parameters.append(day)
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    order = f' ORDER BY "{table.day_column}", 1, 2' if table.day_column else ""
+    return connection.execute(f"SELECT * FROM {source}{where}{order}", parameters).to_arrow_table()
 
 
 def _is_there(connection: "duckdb.DuckDBPyConnection", table: TableInfo) -> bool:
@@ -120,14 +161,20 @@ def _is_there(connection: "duckdb.DuckDBPyConnection", table: TableInfo) -> bool
     return bool(connection.execute(sql, [table.layer, table.name]).fetchall()[0][0])
 
 
-def _accepted(platform: Platform, table: TableInfo, region: str, start: date | None, end: date | None) -> pa.Table:
-    """The accepted records of a region's silver files."""
+def _accepted(
+    platform: Platform, table: TableInfo, region: str, start: date | None, end: date | None, by: date | None
+) -> pa.Table:
+    """The accepted records of a region's silver files, delivered for business days up to `by`."""
     wanted = [column.name for column in table.columns]
     layout = platform.layout(region)
+    published = [state for state in silver.states(platform, region, table.name) if state.published]
+    first = min((state.slot.day for state in published), default=None)
+    if by and first and by < first:
+        raise NothingYet(region, table.name, by, first)
     parts: list[pa.Table] = []
-    for state in silver.states(platform, region, table.name):
+    for state in published:
         day = state.slot.day
-        if state.published is None or (start and day < start) or (end and day > end):
+        if (start and day < start) or any(last and day > last for last in (end, by)):
             continue
         path = layout.silver_file(table.name, day, state.slot.name)
         with reported("read", path), path.open("rb") as f:

@@ -50,7 +50,7 @@ def revalidate(
     """Judge every slot that is not current; what each was before and is now."""
     stale: list[tuple[str, str, list[SlotState]]] = []
     for region in regions:
-        for table in platform.region(region).tables:
+        for table in platform.tables(region):
             if tables is None or table in tables:
                 states = silver.states(platform, region, table)
                 due = [s for s in states if not s.is_current and _within(s.slot.day, start, end)]

@@ -22,6 +22,8 @@ class Explanation:
 
 
 MEND = "correct it at the source and deliver the file again under the same name"
+JSONS_OWN = ("not_a_decimal", "not_a_boolean")
+"""What elements write as JSON does, whatever the region's format is."""
 _REFUSED = "mend what the message names and deliver the file again; the last good version stays until then"
 _RECORD = {
     "malformed": (
@@ -34,8 +36,22 @@ _RECORD = {
         "save the file as {encoding}, or set csv.encoding of the region (or of this table) to what it is",
     ),
     "repeated_key": ("an earlier record of the same delivery has the same {key}", "deliver each {key} once"),
+    "overlaps": ("{start} to {end} shares days with an earlier one of the same {within}, which was accepted", MEND),
+    "second_open": ("it has no {end}, and neither has an earlier one of the same {within}", MEND),
 }
+_ELEMENT = (
+    "the element is not a JSON object, has a key twice, or holds NUL or half a surrogate pair",
+    "look at the text at its position in the array",
+)
+_ARRAY = (
+    "{column} does not hold a JSON array, or one that is nested too deeply: no element can be told from another",
+    "look at the text on its line; where there is nothing, deliver [] or nothing",
+)
 _PARSING = {
+    "misspelt": (
+        "the element has a key that is that of {column} but for case or spaces",
+        "correct it at the source, or name it in tables.{parent}.nested.{table} of the region",
+    ),
     "missing": ("{column} is required and has no value", "fill it in at the source and deliver the file again"),
     "not_a_decimal": (
         "{column} is not a decimal with {decimal!r} as decimal sign{thousands} that fits {dtype}",
@@ -82,10 +98,16 @@ def explain(rule: str, contract: Contract, source: TableSource) -> Explanation:
     column, _, name = rule.partition(".")
     if column == "delivery":
         meaning, remedy = "the file was refused as a whole", _REFUSED
+    elif contract.nested and rule == f"{contract.nested.column}.malformed":
+        meaning, remedy = _ARRAY
+    elif contract.nested and rule == "record.malformed":
+        meaning, remedy = _ELEMENT
     elif column == "record" and name in _RECORD:
         meaning, remedy = _RECORD[name]
     elif name in _PARSING:
         meaning, remedy = _PARSING[name]
+        if contract.nested and name in JSONS_OWN:
+            remedy = MEND
     else:
         return Explanation(source.region, contract.name, rule, _of_check(contract, column, name), MEND)
     words = _words(contract, source, column)
@@ -97,6 +119,11 @@ def _words(contract: Contract, source: TableSource, column: str) -> dict[str, An
     types = {c.name: str(c.dtype) for c in contract.columns}
     return {
         "column": column,
+        "table": contract.name,
+        "parent": contract.nested.parent if contract.nested else "",
+        "start": contract.spans.start if contract.spans else "",
+        "end": contract.spans.end if contract.spans else "",
+        "within": ", ".join(contract.spans.within) if contract.spans else "",
         "dtype": types.get(column, ""),
         "key": ", ".join(contract.key),
         "encoding": csv.encoding,
