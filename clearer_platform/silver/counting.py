@@ -5,7 +5,7 @@ record is read by Python's csv and json modules; where these do not either, noth
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import duckdb
@@ -32,13 +32,14 @@ def count_elements(
     if not children:
         return []
     size = sum(share.count for share in shares)
-    accepted = _numbers(con, f"SELECT rowid FROM {parent.table(JUDGED)} WHERE {good_rows(parent)}")
+    accepted = _numbers(con, f"SELECT rowid FROM {parent.table(JUDGED)} WHERE {good_rows(parent)} ORDER BY rowid")
     found = [
         np.bincount(_numbers(con, f"SELECT _row FROM {child.table(JUDGED)}"), minlength=size) for child in children
     ]
     counts: list[list[int]] = [[] for _ in children]
     for share in shares:
-        rows = accepted[(accepted >= share.first) & (accepted < share.first + share.count)]
+        low, high = np.searchsorted(accepted, [share.first, share.first + share.count])
+        rows = accepted[low:high]
         of_share = [child[rows] for child in found]
         _check(parent, children, share, rows - share.first, of_share)
         for numbers, child in zip(counts, of_share, strict=True):
@@ -82,24 +83,21 @@ def _counted(
 ) -> list[int]:
     """The elements in a record by child, as Python's own modules read it."""
     text, csv, header = prepared.records.slice(buffer, number).decode(), parent.source.csv, parent.header
+    columns = [child.contract.nested.column for child in children if child.contract.nested]
+    values: dict[str | None, Any]
     if is_json_lines(prepared.delivery.slot):
-        values: dict[str | None, Any] = {
-            column: json.loads(text, parse_float=Number, parse_int=Number).get(
-                parent.source.columns.get(column, column)
-            )
-            for column in parent.delivered
-        }
+        record = json.loads(text, parse_float=Number, parse_int=Number)
+        values = {column: record.get(parent.source.columns.get(column, column)) for column in columns}
     else:
         values = dict(zip(header.columns, split(text, csv.delimiter, csv.quote), strict=True))
-        values = {column: None if value in csv.nulls else value for column, value in values.items()}
-    return [_length(values.get(c.contract.nested.column)) for c in children if c.contract.nested]
+    return [_length(values.get(column), csv.nulls) for column in columns]
 
 
-def _length(value: Any) -> int:
+def _length(value: Any, nulls: Collection[str]) -> int:
     """Elements of an array, or 1 for anything else that holds something: that is rejected as one."""
-    if value is None or value == "":
+    text = value if value is None or type(value) is str else compact(value)
+    if not text or text in nulls:
         return 0
-    text = value if type(value) is str else compact(value)
     try:
         found = None if is_deep(text) else json.loads(text, parse_int=Number, parse_constant=no_number)
     except ValueError:

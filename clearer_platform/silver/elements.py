@@ -23,15 +23,15 @@ from clearer_platform.silver.validate import JUDGED
 
 LEFT = "left"
 """Stands, in the place of a rule, in the one row of an array that is left to Python."""
-SAMPLE, SHORT, MOST_KEYS = 100, 10_000, 100
-"""Arrays whose keys are looked at, the bytes that they are shorter than, and keys that can be usual."""
+SAMPLE, SHORT, MOST_UNKNOWN = 100, 10_000, 50
+"""Arrays whose keys are looked at, the bytes that they are shorter than, and unknown keys that can be usual."""
 MISSPELT = ".misspelt"
 """How the rule ends that an element breaks whose key is a column's but for case or spaces."""
 AT_ONCE = 20_000
 """Arrays that Python takes apart before their elements are judged."""
 
-STRING = r'"(?:[^"\\:\x00-\x1f][^"\\\x00-\x1f]*)?"'
-"""A string that begins with no colon: in front of one is only ever a key, and after it a number can be told."""
+PLAIN = re.compile(r'[^"\\\x00-\x1f]+')
+STRING = r'"[^"\\\x00-\x1f]*"'
 NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 
 
@@ -80,7 +80,11 @@ def _given(child: Judgement) -> str:
 
 
 def _usual_keys(child: Judgement, texts: Iterable[str]) -> list[str]:
-    """The keys of some arrays in an order that fits all of them, if one does, and what else the contract knows."""
+    """The keys of some arrays in an order that fits all of them, if one does, and what else the contract knows.
+
+    Of names that differ in case alone, which the engine cannot tell apart, only the first; what may be misspelt is left
+    to Python, which says so.
+    """
     wanted, found = _wanted(child), list[str]()
     for text in texts:
         for element in elements(text) or ():
@@ -90,10 +94,10 @@ def _usual_keys(child: Judgement, texts: Iterable[str]) -> list[str]:
                     found.insert(place, key)
                 place = found.index(key) + 1
     found += [key for key in wanted if key not in found]
-    # The engine knows no case in names. What may be misspelt is left to Python, which says so.
-    names = [name.casefold() for name in (*wanted, *wanted.values())]
-    plain = [k for k in found if k in wanted or (k.strip().casefold() not in names and k.isidentifier())]
-    return [k for n, k in enumerate(plain) if k.casefold() not in [p.casefold() for p in plain[:n]]][:MOST_KEYS]
+    near = {name.casefold() for name in (*wanted, *wanted.values())}
+    unknown = [k for k in found if k not in wanted and k.strip().casefold() not in near and PLAIN.fullmatch(k)]
+    usual = [key for key in found if key in wanted or key in unknown[:MOST_UNKNOWN]]
+    return list({key.casefold(): key for key in reversed(usual)}.values())[::-1]
 
 
 def _wanted(child: Judgement) -> dict[str, str]:
@@ -102,7 +106,11 @@ def _wanted(child: Judgement) -> dict[str, str]:
 
 
 def _taken_apart(keys: Sequence[str]) -> str:
-    """SQL for a list of one struct an element, all text; NULL where the text is not sound."""
+    """SQL for a list of one struct an element, all text; NULL where the text is not sound.
+
+    A number stands behind a key, so behind a quote and a colon. A string may begin with a colon and a number as well:
+    put in quotes, that makes no JSON, and is Python's affair.
+    """
     flat, numbered = (literal(_pattern(keys, value)) for value in (STRING, f"{STRING}|{NUMBER}"))
     quoted = f"""regexp_replace(_text, '": ?({NUMBER})', '":"\\1"', 'g')"""
     structure = literal(json.dumps([dict.fromkeys(keys, "VARCHAR")], ensure_ascii=False))
@@ -123,7 +131,7 @@ def _fields(child: Judgement, keys: Sequence[str]) -> str:
     """The texts of an element that the engine took apart, by the contract's columns; and what else it holds."""
     wanted = _wanted(child)
     value = {key: f"struct_extract(_element, {literal(key)})" for key in keys}
-    texts = [f"{value[key]} AS r{child.delivered[name]}" for key, name in wanted.items()]
+    texts = [f"{value.get(key, 'NULL::VARCHAR')} AS r{child.delivered[name]}" for key, name in wanted.items()]
     unknown = [f"{{'k': {literal(key)}, 'v': {value[key]}}}" for key in keys if key not in wanted]
     extra = f"list_filter([{', '.join(unknown)}], lambda x: x.v IS NOT NULL)" if unknown else "NULL"
     made = f"CASE WHEN len({extra}) > 0 THEN map_from_entries({extra}) END" if unknown else "NULL"

@@ -75,11 +75,10 @@ def _texts(arrays: dict[int, str], rows: list[int], positions: list[int | None])
 
 
 def _places(shares: Sequence[Share], rows: Any) -> tuple[Any, Any]:
-    """Number of the delivery and line of records, from the rows of `judged` that they are in."""
+    """Number of the delivery and line of records, from the rows of `judged` in order that they are in."""
     numbers, lines = np.empty_like(rows), np.empty_like(rows)
     for number, share in enumerate(shares):
-        of_share = (rows >= share.first) & (rows < share.first + share.count)
-        numbers[of_share] = number
-        prepared = share.prepared
-        lines[of_share] = prepared.records.lines[records_of(prepared, rows[of_share] - share.first)]
+        low, high = np.searchsorted(rows, [share.first, share.first + share.count])
+        numbers[low:high] = number
+        lines[low:high] = share.prepared.records.lines[records_of(share.prepared, rows[low:high] - share.first)]
     return numbers, lines

@@ -109,6 +109,8 @@ def random_store(random: Random, name: str) -> Store:
         periods.append(Period(random.choice("ab"), price, start, None if open_end else start + _hours(random, 150)))
         if periods[:-1] and random.random() < 0.5:  # begins when, or on the day on which, another one ends
             periods[-1] = _following(random, periods[-1], periods[0])
+        if random.random() < 0.1:  # the same element twice
+            periods.append(periods[-1])
     return Store(name, tuple(intervals), tuple(periods))
 
 

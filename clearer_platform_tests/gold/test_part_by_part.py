@@ -192,16 +192,20 @@ def looking_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
 
 
 def test_what_comes_for_another_part_meanwhile_is_left_to_the_next_build(
-    regional: Platform, looking_away: list[Any]
+    with_accounts: Platform, looking_away: list[Any]
 ) -> None:
-    """Or the warehouse would say that it contains what it was not built from. So would it of people who are gone."""
-    put_picture(regional, "eu", DAY + timedelta(1), PICTURE)
-    looking_away.append(lambda: put(regional, "eu", "transactions", DAY, [sale(1, total_amount="12.00")]))
-    gold.build(regional, "eu")
-    assert [str(r) for (r,) in rows(regional, "select revenue from gold.branch_performance")] == ["10.00"]
-    assert gold.build(regional, "eu").restated == (DAY,)
-    assert [str(r) for (r,) in rows(regional, "select revenue from gold.branch_performance")] == ["12.00"]
-    assert not gold.build(regional, "eu").changed
+    """Even where its tables are looked at for their people; or gold would say that it contains what it has not."""
+
+    def revenue() -> list[str]:
+        return [f"{amount}" for (amount,) in rows(with_accounts, "select revenue from gold.branch_performance", "us")]
+
+    accounts(with_accounts, "new")
+    looking_away.append(lambda: put(with_accounts, "us", "transactions", DAY, [sale(1, total_amount="12.00")]))
+    gold.build(with_accounts, "us")
+    assert revenue() == ["10.00"]
+    assert gold.build(with_accounts, "us").restated == (DAY,)
+    assert revenue() == ["12.00"]
+    assert not gold.build(with_accounts, "us").changed
 
 
 def test_what_changes_in_the_same_part_meanwhile_is_in_it(regional: Platform, looking_away: list[Any]) -> None:

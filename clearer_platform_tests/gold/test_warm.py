@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from clearer_platform import gold
+from clearer_platform import forking, gold
 from clearer_platform.platform import Platform
 from clearer_platform_tests.gold.conftest import DAY, sale
 from clearer_platform_tests.gold.silver_files import put
@@ -26,6 +26,12 @@ from clearer_platform.settings import Settings
 seen = []
 done = gold.warm.build(Platform.open(Settings()), sys.argv[1] or None, lambda *at: seen.append(at))
 print(done.changed, *map(str, done.restated), len(done.tests) > 5, len(seen) > 5, "dbt" in sys.modules)
+"""
+SERVE = """
+from clearer_platform import forking, gold
+from clearer_platform.settings import Settings
+import dbt.cli.main
+forking.serve(Settings().dagster_home, lambda: {gold.warm.BUILD: gold.warm.answer})
 """
 LOOK = """
 import sys
@@ -56,8 +62,8 @@ def asked(platform: Platform, region: str = "eu") -> str:
 
 @pytest.fixture
 def warm(own: Platform) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen([sys.executable, "-m", "clearer_platform.gold"], env=environment(own))
-    place, until = own.settings.dagster_home / "builder.json", time.monotonic() + 60
+    process = subprocess.Popen([sys.executable, "-c", SERVE], env=environment(own))
+    place, until = own.settings.dagster_home / forking.PLACE, time.monotonic() + 60
     while not place.exists() and time.monotonic() < until:
         assert process.poll() is None
         time.sleep(0.05)
@@ -73,7 +79,6 @@ def test_the_asking_process_gets_the_build_without_loading_dbt(own: Platform, wa
         assert f"{connection.execute('select sum(revenue) from gold.branch_performance').fetchall()[0][0]}" == "12.00"
     assert asked(own, "").startswith("True")
     assert asked(own) == "False False False False"
-    assert (own.settings.dagster_home / "builder.json").stat().st_mode & 0o077 == 0
 
 
 def test_it_builds_views_and_as_of_other_dates(own: Platform, warm: subprocess.Popen[bytes]) -> None:
@@ -93,6 +98,7 @@ def test_a_failed_test_is_told_as_by_any_build(
     with pytest.raises(gold.GoldFailed) as by_self:
         gold.build(strict, "eu")
     monkeypatch.setattr("clearer_platform.gold.warm._build", lambda *asked: pytest.fail("not by the warm process"))
+    monkeypatch.delitem(sys.modules, "dbt")
     with pytest.raises(gold.GoldFailed) as by_warm:
         gold.warm.build(strict, "eu")
     assert str(by_warm.value) == str(by_self.value)
@@ -114,10 +120,20 @@ def test_a_builder_of_another_project_does_not_build(
     """Its code is that of its start; what has changed since must not be built by it."""
     monkeypatch.setattr("clearer_platform.gold.project.BUILD_VERSION", "another")
     monkeypatch.setattr("clearer_platform.gold.warm.project_version", lambda platform: "another")
+    monkeypatch.delitem(sys.modules, "dbt", raising=False)
     told = []
     monkeypatch.setattr("clearer_platform.gold.warm._build", lambda *asked: told.append(asked))
     gold.warm.build(own, "eu")
     assert [region for _, region, *_ in told] == ["eu"]
+
+
+def test_a_process_that_has_dbt_loaded_asks_nobody(own: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that was forked from the warm process itself, above all."""
+    import dbt  # noqa: F401
+
+    monkeypatch.setattr(forking, "ask", lambda *asked: pytest.fail("it can build as fast by itself"))
+    put(own, "eu", "transactions", DAY, [sale(1, total_amount="14.00")])
+    assert gold.warm.build(own, "eu").changed
 
 
 def test_the_build_ends_with_whoever_asked(own: Platform, warm: subprocess.Popen[bytes]) -> None:
