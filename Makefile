@@ -4,13 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export CLEARER_HOME ?= .clearer
 
-.PHONY: help install demo up test lint bench pictures clean
+.PHONY: help install demo up test lint bench bench-subscriptions pictures clean
 
 help:
 	@echo "make demo      sample deliveries of four regions -> bronze -> silver -> gold, with the results on the screen"
 	@echo "make up        the Dagster UI and daemon on what the demo made"
 	@echo "make test      lint, types, import walls, dbt unit tests and all tests"
 	@echo "make bench     10,000,000 transactions beside a hand-written DuckDB script and pandas (about a quarter of an hour)"
+	@echo "make bench-subscriptions  up to 1,000,000 stores beside PySpark (Java 17 is needed), pandas and a DuckDB script"
 	@echo "make pictures  the README's pictures, taken anew"
 
 install: $(VENV)/.installed
@@ -39,6 +40,9 @@ test: lint
 
 bench: install
 	$(BIN)/python -m bench
+
+bench-subscriptions: install
+	$(BIN)/python -m bench.subscriptions
 
 pictures: install
 	$(BIN)/python -m docs.pictures

@@ -10,6 +10,7 @@ import gc
 import json
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -75,6 +76,8 @@ def serve(home: Path, load: Callable[[], Mapping[str, Answer]]) -> NoReturn:
         stamps = _stamps()
         if any(began <= changed <= time.time_ns() for changed, _ in stamps.values()):
             _again()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)  # Loading may have left handlers behind.
         gc.collect()
         gc.freeze()  # Pages that the collector does not touch stay shared with the children.
         listener.settimeout(BEAT)
@@ -138,6 +141,7 @@ def _child(connection: Connection, answers: Mapping[str, Answer]) -> NoReturn:
     """One child, from its beginning to its end."""
     code = 1
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         if (asked := _met(connection)) is not None:
             os.environ.clear()
             os.environ.update(asked.environment)

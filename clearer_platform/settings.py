@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     settle: float = Field(
         default=0.5, ge=0, description="Seconds for which a landing file without a .done marker must not have changed."
     )
+    bucket_every: float = Field(
+        default=5, ge=0, description="Seconds between two looks into landing folders in buckets; each is a request."
+    )
     notifiers: tuple[str, ...] = Field(
         default=("log",),
         description="Who is told of alerts (a JSON list): log, webhook:<URL or $VARIABLE>, module:factory.",

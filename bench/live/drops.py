@@ -21,7 +21,7 @@ DAYS, ROWS = 14, 3
 def run(folder: Path, files: int, seconds: float, seed: int = 7) -> tuple[Table, bool]:
     """Drop `files` over `seconds`, killing something every 5 to 25 s; what came of them.
 
-    What is killed is the daemon, with which all of `clearer up` ends, or a run, or the process that runs are forked from.
+    What is killed: the daemon, with which all of `clearer up` ends; a run; or the process that runs are forked from.
     """
     chance = random.Random(seed)
     platform = home.made(folder, DAYS, ROWS)

@@ -130,9 +130,9 @@ class Up:
         """The process of some run, if there is any."""
         forking = self.forking()
         try:
-            return next(iter(forking.children()), None) if forking else None
+            return next((c for c in forking.children() if c.cmdline() == forking.cmdline()), None) if forking else None
         except psutil.NoSuchProcess:
-            return None
+            return None  # It has just ended.
 
     def _child(self, word: str) -> psutil.Process | None:
         try:

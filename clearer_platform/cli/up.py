@@ -36,6 +36,7 @@ def up(
     """
     from clearer_platform.cli.servers import Servers, script
     from clearer_platform.defs.alive import end_gone
+    from clearer_platform.defs.internals import KNOWN, are_known
     from clearer_platform.defs.runs import instance
     from clearer_platform.sample import environment, is_marked
     from clearer_platform.serving.opening import open_platform
@@ -49,6 +50,8 @@ def up(
         end_gone(home, is_first=True)
     signal.signal(signal.SIGTERM, _ended)
     signal.signal(signal.SIGHUP, _ended)
+    if not are_known():
+        say(f"this Dagster is not {KNOWN}: runs will start as with Dagster alone, some seconds later", style="yellow")
     say(f"starting the UI and the daemon on {settings.home} ...")
     servers = Servers({**_environment(settings), **environment(settings.home), "CLEARER_UI_URL": url}, lock, _forward)
     try:

@@ -6,6 +6,7 @@ region: what lands meanwhile is asked for at once when the run has ended, in one
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -17,9 +18,11 @@ from clearer_platform import sources
 from clearer_platform.defs.alive import end_gone
 from clearer_platform.defs.names import is_partition
 from clearer_platform.defs.requests import REGION, LostRuns, again, patience, regions_of, requests, underway
+from clearer_platform.defs.windows import Windows
 from clearer_platform.errors import ClearerError
 from clearer_platform.platform import Platform
 from clearer_platform.serving.facts import behind_shared
+from clearer_platform.sources import http
 from clearer_platform.sources.aside import of_unknown_regions, set_aside
 from clearer_platform.sources.files import Arrival, Stray
 from clearer_platform.sources.watch import Looks, Watch
@@ -39,9 +42,11 @@ class Landing:
         self._lost = LostRuns(platform.registry, clock)
         self._asked: dict[str, dict[tuple[str, str], tuple[int, float]]] = {}
         """By region, how often each version of a file that is news was asked for, and when that was last."""
+        self._buckets_seen = -math.inf
         self._shared_runs: dict[str, str | None] = {}
         """The newest finished run of each region that delivers for all."""
         self._maybe_behind = set(platform.registry.regions)
+        self._windows = Windows(platform)
 
     def begin(self, instance: dg.DagsterInstance) -> list[dg.RunRequest]:
         """Once a tick: what is not about files that have just landed, and buckets, whose every look costs a request."""
@@ -50,7 +55,9 @@ class Landing:
         with self._careful("runs whose process is gone"):
             end_gone(instance)
         found = [request for run in self._lost(instance) for request in again(run)]
-        found += self._files(instance, local=False, leave=regions_of(found))
+        if self._clock() - self._buckets_seen >= self._platform.settings.bucket_every:
+            self._buckets_seen = self._clock()
+            found += self._files(instance, local=False, leave=regions_of(found))
         leave = {*underway(instance, self._platform.registry), *regions_of(found)}
         with self._careful("windows of APIs"):
             found += requests(self._due_windows(leave))
@@ -95,13 +102,18 @@ class Landing:
         return days
 
     def _due_windows(self, leave: set[str]) -> Wanted:
-        """The windows of APIs that are to be read now."""
-        now, wanted = datetime.now(UTC), Wanted()
-        for region in self._platform.registry.regions:
-            if region not in leave:
-                for days in sources.due(self._platform, region, now).values():
-                    possible = {day for day in days if is_partition(self._platform.registry, day)}
-                    wanted.setdefault(region, set()).update(possible)
+        """The windows of APIs to run: those that were never read, and of the others those that had news."""
+        now, wanted = datetime.now(UTC), self._windows.news(leave)
+        for region in set(self._platform.registry.regions) - leave - set(wanted):
+            due = {
+                table: [day for day in days if is_partition(self._platform.registry, day)]
+                for table, days in sources.due(self._platform, region, now).items()
+            }
+            first = {day for table, days in due.items() for day in http.unread(self._platform, region, table, days)}
+            if first:
+                wanted[region] = first
+            elif any(due.values()):
+                self._windows.read(region, due)
         return wanted
 
     def _behind_shared(self, instance: dg.DagsterInstance, leave: set[str]) -> Wanted:

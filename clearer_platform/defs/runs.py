@@ -1,6 +1,5 @@
 """Running the graph from Python: the instance of a home, and runs in this process for whatever days are asked for."""
 
-import re
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 
 from clearer_platform.definitions import build_defs
+from clearer_platform.defs.internals import are_known, fitting, without
 from clearer_platform.defs.jobs import REGION_DAYS
 from clearer_platform.defs.names import GOLD, RANGE_END, RANGE_START, partition_key, ranges, split
 from clearer_platform.defs.reporting import Progress, Trouble, causes, is_interrupted, told
@@ -66,10 +66,10 @@ def instance(platform: Platform) -> dg.DagsterInstance:
     home.mkdir(parents=True, exist_ok=True)
     template = files("clearer_platform.defs").joinpath(FOR_SERVERS).read_text("utf-8")
     shipped = template.replace("{home}", str(home).replace("\\", "\\\\").replace('"', '\\"'))
-    shipped = shipped.replace("{runs}", str(len(platform.registry.regions) + FOR_THE_UI))
+    shipped = fitting(shipped.replace("{runs}", str(len(platform.registry.regions) + FOR_THE_UI)))
     mine = _written(home / FOR_SERVERS, shipped)
-    own = re.sub(r"^compute_logs:.*?(?=^\S|\Z)", "", mine, flags=re.MULTILINE | re.DOTALL)
-    _written(home / FOR_COMMANDS, shipped.splitlines()[0] + "\n" + own + NO_CAPTURE)
+    own = without(mine, "compute_logs") + NO_CAPTURE if are_known() else mine
+    _written(home / FOR_COMMANDS, shipped.splitlines()[0] + "\n" + own)
     return dg.DagsterInstance.from_config(str(home), FOR_COMMANDS)
 
 

@@ -132,18 +132,19 @@ def count_elements(
     """The elements of the arrays in `column` of a table with these `columns`, but for the records on certain lines."""
     name, form = source.columns.get(column, column), source.csv
     if is_json_lines(delivery.slot):
-        return sum(_length(json.loads(line).get(name)) for number, line in _lines(delivery) if number not in without)
+        records = (json.loads(line) for number, line in _lines(delivery) if number not in without)
+        return sum(_length(record.get(name), form.nulls) for record in records)
     try:
         rows = _rows(delivery, form)
         place = next(rows)[1].index(name) if form.header else columns.index(column)
-        return sum(_length(row[place]) for line, row in rows if line not in without and row[place] not in form.nulls)
+        return sum(_length(row[place], form.nulls) for line, row in rows if line not in without)
     except UNREADABLE:
         return None
 
 
-def _length(value: Any) -> int:
+def _length(value: Any, nulls: tuple[str, ...]) -> int:
     """Elements of an array, or of the array that a text is; 1 for whatever else holds something."""
-    if value in (None, ""):
+    if value in (None, "", *nulls):
         return 0
     try:
         found = json.loads(value, parse_constant=_refused) if isinstance(value, str) else value

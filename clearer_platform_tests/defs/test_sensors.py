@@ -113,6 +113,19 @@ def test_a_region_that_cannot_be_looked_at_keeps_no_other_waiting(desk: Desk, mo
     assert desk.asked() == [(f"{day(0)}|south", f"{day(0)}|south")]
 
 
+def test_buckets_are_looked_into_as_often_as_it_is_set(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders at every look, buckets once in a while: there each look is paid for."""
+    looks: dict[str, list[float]] = {"south": [], "north": []}
+    for region, watch in desk.landing._watches.items():
+        watch.is_local = region == "north"
+        look = watch.look
+        monkeypatch.setattr(watch, "look", lambda r=region, look=look: looks[r].append(desk.now) or look())
+    for second in range(0, 12, 2):
+        desk.now = float(second)
+        desk.tick()
+    assert looks == {"north": [0, 2, 4, 6, 8, 10], "south": [0, 6]}
+
+
 def test_windows_of_apis_are_asked_for_unless_their_region_is_busy(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     due = {"south": {"transactions": [day(3), day(4), date(2020, 1, 1)]}, "north": {}}
     monkeypatch.setattr(sources, "due", lambda platform, region, now: due[region])

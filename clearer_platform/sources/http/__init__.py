@@ -5,6 +5,6 @@ which are due, `fetching.py` makes deliveries of them.
 """
 
 from clearer_platform.sources.http.fetching import collect, each, fetch, poll
-from clearer_platform.sources.http.windows import due, windows
+from clearer_platform.sources.http.windows import due, unread, windows
 
-__all__ = ["collect", "due", "each", "fetch", "poll", "windows"]
+__all__ = ["collect", "due", "each", "fetch", "poll", "unread", "windows"]

@@ -4,7 +4,7 @@ When a window was last polled stands in a small file of the region's work folder
 window and nothing else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -57,6 +57,12 @@ def due(platform: Platform, region: str, now: datetime) -> dict[str, list[date]]
             if days := [day for day in days if day not in known or not _is_recent(known[day], source, now)]:
                 found[table] = days
     return found
+
+
+def unread(platform: Platform, region: str, table: str, days: Collection[date]) -> list[date]:
+    """Those of `days` whose window was never read whole."""
+    known = polls(platform.layout(region), table)
+    return [day for day in days if day not in known or known[day].fetched is None]
 
 
 def remember(layout: Layout, table: str, day: date, at: datetime, *, fetched: bool) -> None:
