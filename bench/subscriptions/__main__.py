@@ -40,6 +40,7 @@ def main() -> int:
     asked, console = arguments(), Console(width=None if sys.stdout.isatty() else 130)
     sizes, names = [int(size) for size in asked.stores.split(",")], asked.only.split(",")
     made = [generate(WORK, Size(stores, asked.dirt, asked.seed)) for stores in sizes]
+    once = runner.once(WORK) if {"platform", "command"} & set(names) else None
     runs: list[Run] = []
     for deliveries in made:
         for number in range(asked.rounds):
@@ -55,20 +56,23 @@ def main() -> int:
     console.print(report.table(lines))
     for is_met, sentence in report.verdicts(lines):
         console.print(f"{'met   ' if is_met else 'MISSED'}  {sentence}", highlight=False)
+    for aside in report.asides(runs, once):
+        console.print(f"        {aside}", highlight=False)
     for difference in unequal:
         console.print(f"NOT EQUAL  {difference}", highlight=False)
     if not unequal:
         console.print(f"equal   {len(runs[0].figures)} figures of the results", highlight=False)
-    write(runs, lines, unequal)
+    write(runs, lines, unequal, once)
     return 1 if unequal else 0
 
 
-def write(runs: list[Run], lines: list[report.Line], unequal: list[str]) -> None:
+def write(runs: list[Run], lines: list[report.Line], unequal: list[str], once: float | None) -> None:
     """Keep the result: all of it as JSON, the table as Markdown."""
     result = {
         "machine": report.machine(),
         "medians": [asdict(line) for line in lines],
         "runs": [as_json(one) for one in runs],
+        "once": once,
         "differences": unequal,
     }
     (WORK / "results.json").write_text(json.dumps(result, indent=1))

@@ -23,6 +23,7 @@ from clearer_platform.settings import Settings
 from clearer_platform.storage import local
 
 REGION, TABLE = "bench", "stores"
+LAYERS = ("bronze", "silver", "gold")
 REGISTRY = f"""
 reporting_currency = "EUR"
 [regions.bench]

@@ -11,15 +11,17 @@ PYTHON, MADE = FOLDER / "bin" / "python", FOLDER / "made.txt"
 
 
 def is_there() -> bool:
-    """Whether the environment has been made as it should be, and there is a Java to run it."""
-    is_made = MADE.exists() and MADE.read_text() == CONSTRAINTS.read_text()
-    return is_made and shutil.which("java") is not None
+    """Whether the environment has been made, and there is a Java to run it."""
+    return _is_made() and shutil.which("java") is not None
 
 
 def make() -> None:
     """Make the environment unless it is there."""
-    if is_there():
-        return
-    subprocess.run([sys.executable, "-m", "venv", "--clear", FOLDER], check=True)
-    subprocess.run([PYTHON, "-m", "pip", "install", "--quiet", "-c", CONSTRAINTS, "pyspark"], check=True)
-    MADE.write_text(CONSTRAINTS.read_text())
+    if not _is_made():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", FOLDER], check=True)
+        subprocess.run([PYTHON, "-m", "pip", "install", "--quiet", "-c", CONSTRAINTS, "pyspark"], check=True)
+        MADE.write_text(CONSTRAINTS.read_text())
+
+
+def _is_made() -> bool:
+    return MADE.exists() and MADE.read_text() == CONSTRAINTS.read_text()

@@ -120,10 +120,9 @@ def _without_overlaps(rows: DataFrame) -> DataFrame:
     )
     settled = spans.select("store_id", f.explode(f.expr(SETTLED)).alias("refused"))
     refused = settled.select("store_id", "refused.*")
+    rules = f.when(f.col("rule").isNull(), f.col("_rules")).otherwise(f.array("rule"))
     found = rows.join(f.broadcast(refused), ["store_id", "position"], "left")
-    return found.withColumn("_rules", f.when(f.col("rule").isNull(), f.col("_rules")).otherwise(f.array("rule"))).drop(
-        "rule"
-    )
+    return found.withColumn("_rules", rules).drop("rule")
 
 
 SETTLED = """

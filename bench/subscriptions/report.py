@@ -11,6 +11,8 @@ from rich.table import Table
 
 from bench.runner import Run
 from bench.subscriptions import pyspark_env
+from bench.subscriptions.generate import DAY
+from bench.subscriptions.platform_run import LAYERS
 from bench.subscriptions.runner import COMPETITORS, START_UP
 from bench.subscriptions.twice import AGAIN, WORK
 
@@ -130,6 +132,20 @@ def _beside_pyspark(found: Sequence[Line], stores: int) -> Iterator[tuple[bool, 
             times >= least,
             f"{stores:,} stores: {times:.1f} x faster as a command than PySpark in all (at least {least:g})",
         )
+
+
+def asides(runs: Sequence[Run], once: float | None) -> list[str]:
+    """What the platform's seconds in the running process are made of, and what comes once."""
+    said = []
+    for stores in sorted({run.rows for run in runs if run.name == "platform"}):
+        own = [run.phases for run in runs if run.name == "platform" and run.rows == stores]
+        parts = [f"{layer} {median(one[f'{layer} {DAY}'] for one in own):.2f} s" for layer in LAYERS]
+        said.append(f"{stores:,} stores in the platform's running process: {', '.join(parts)}")
+    return (
+        said
+        if once is None
+        else [*said, f"once an installation, before all this: dbt reads its project in {once:.1f} s"]
+    )
 
 
 def machine() -> str:

@@ -58,7 +58,8 @@ def up(
         if is_marked(settings.home):
             servers.start("api", [sys.executable, "-m", "clearer_platform.sample.server"])
         servers.start("web", [script("dagster-webserver"), "-h", host, "-p", str(port), "-m", MODULE])
-        servers.start("runs", [sys.executable, "-m", "clearer_platform.defs"], is_spare=True)
+        if sys.platform == "linux":  # Elsewhere libraries do not bear being forked.
+            servers.start("runs", [sys.executable, "-m", "clearer_platform.defs"], is_spare=True)
         servers.start("daemon", [script("dagster-daemon"), "run", "-m", MODULE])
         _watch(servers, url)
     except KeyboardInterrupt:
@@ -136,6 +137,8 @@ def _environment(settings: "Settings") -> dict[str, str]:
         "CLEARER_REGIONS_FILE": str(settings.registry_path.resolve()),
         "DAGSTER_HOME": str(settings.dagster_home.resolve()),
         "PYTHONUNBUFFERED": "1",
+        # A run that could not be launched within a minute would be called failed, and go on all the same.
+        "DAGSTER_GRPC_TIMEOUT_SECONDS": os.environ.get("DAGSTER_GRPC_TIMEOUT_SECONDS", "300"),
     }
 
 

@@ -20,7 +20,8 @@ GRACE = 60.0
 KEPT = 86_400.0
 """Seconds after which the lock file of a run that is gone is removed."""
 WITH_A_PROCESS = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-GONE = "its process is gone"
+GONE, LEFT = "its process is gone", "all of `clearer up` was gone before it had ended"
+"""Why a run is marked failed; the second says that the run was not to blame."""
 
 _held: dict[Path, int] = {}
 
@@ -88,15 +89,16 @@ def end_gone(instance: dg.DagsterInstance, *, is_first: bool = False) -> None:
         run = record.dagster_run
         lock = folder(instance) / run.run_id
         is_left = is_first and run.status == dg.DagsterRunStatus.STARTING
+        reason = LEFT if is_first else GONE
         if _is_locked(lock) or not (lock.exists() or is_left):
             continue
         now = instance.get_run_by_id(run.run_id)
         if now is None or now.status != run.status:
             continue  # It said how it ended, and then let go of its lock.
         if run.status == dg.DagsterRunStatus.CANCELING:
-            instance.report_run_canceled(run, GONE)
+            instance.report_run_canceled(run, reason)
         else:
-            instance.report_run_failed(run, GONE)
+            instance.report_run_failed(run, reason)
 
 
 def _is_locked(path: Path) -> bool:

@@ -3,9 +3,9 @@
 All that a first run in a process loads, compiles and makes is there for every child.
 """
 
+import logging
 import shutil
 import tempfile
-from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -14,32 +14,41 @@ from clearer_platform.defs.alive import release
 from clearer_platform.defs.forks import dagster
 from clearer_platform.defs.runs import instance, materialize
 from clearer_platform.errors import ClearerError
-from clearer_platform.gold import prepare
+from clearer_platform.gold import Prepared, prepare
 from clearer_platform.gold.dbt import read_ahead
 from clearer_platform.platform import Platform
 from clearer_platform.settings import Settings
 from clearer_platform.storage import local
 
+LOGGER = logging.getLogger("clearer_platform.forks")
 REGION, DAY = "rehearsal", date(2024, 1, 1)
 
 
 def rehearse(settings: Settings) -> None:
-    """Run a day of every table once, to no end. What is wrong with the project every run will tell."""
+    """Run a day of every table once, to no end. Runs do without where it cannot be done, and tell what is wrong."""
     dagster()
-    with tempfile.TemporaryDirectory() as folder, suppress(ClearerError):
+    try:
         real = Platform.open(settings)
         prepared = prepare(real)
-        home = Path(folder)
-        shutil.copytree(prepared.folder, home / "dbt" / prepared.folder.name)
-        tables = [contract for contract in real.contracts.values() if not contract.nested]
-        (home / "regions.toml").write_text(_registry(tables), "utf-8")
-        platform = Platform.open(_apart(settings, home))
-        for contract in tables:
-            _land(platform, contract)
-        with instance(platform) as apart:
-            materialize(platform, apart, {REGION: [DAY]})
-        release()
+        with tempfile.TemporaryDirectory() as folder:
+            _run(_apart(settings, Path(folder)), real, prepared)
         read_ahead(prepared)
+    except ClearerError as e:
+        LOGGER.warning("runs will take longer to begin: %s", e)
+    except Exception as e:
+        LOGGER.exception("runs will take longer to begin: %s", e)
+
+
+def _run(settings: Settings, real: Platform, prepared: Prepared) -> None:
+    shutil.copytree(prepared.folder, settings.home / "dbt" / prepared.folder.name)
+    tables = [contract for contract in real.contracts.values() if not contract.nested]
+    settings.registry_path.write_text(_registry(tables), "utf-8")
+    platform = Platform.open(settings)
+    for contract in tables:
+        _land(platform, contract)
+    with instance(platform) as apart:
+        materialize(platform, apart, {REGION: [DAY]})
+    release()
 
 
 def _registry(tables: list[Contract]) -> str:

@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 
 import dagster as dg
 
+from clearer_platform.defs.alive import LEFT
 from clearer_platform.defs.jobs import REGION_DAYS
 from clearer_platform.defs.names import RANGE_END, RANGE_START, partition_key, ranges, split
 from clearer_platform.defs.reporting import is_interrupted
@@ -156,6 +157,8 @@ def _ends(instance: dg.DagsterInstance, run_id: str) -> list[bool]:
         event = entry.dagster_event
         if event and event.is_step_failure:
             ends.append(is_interrupted(event.step_failure_data.error))
+        elif event and event.message == LEFT:
+            ends.append(True)
         elif event and event.event_specific_data:
             reason = event.job_failure_data.failure_reason
             ends += [True] if reason and reason.value == TERMINATED else []

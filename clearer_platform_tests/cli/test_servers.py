@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from clearer_platform.cli import servers
+
 CHILD = """
 import subprocess, sys, time
 grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -24,15 +26,16 @@ DEAF = (
 OWNER = """
 import os, signal, sys, time
 from clearer_platform.cli import servers
-servers.PATIENCE = 1.0
+servers.PATIENCE, servers.PAUSE = 1.0, 0.5
 lock = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
 import fcntl; fcntl.flock(lock, fcntl.LOCK_EX)
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 group = servers.Servers(os.environ, lock, lambda name, line: print(name, line, flush=True))
 try:
     for number, script in enumerate(sys.argv[2:]):
-        group.start(f"s{number}", [sys.executable, "-c", script])
+        group.start(f"s{number}", [sys.executable, "-c", script], is_spare="spare" in script)
     while not group.ended():
+        group.revive()
         time.sleep(0.02)
     print("ended", *group.ended()[:2], flush=True)
 finally:
@@ -113,3 +116,32 @@ def test_a_guard_that_is_killed_is_no_reason_to_hang(owner):
     os.kill(guard.pid, signal.SIGKILL)
     assert "ended guard -9" in process.communicate(timeout=15)[0]
     assert gone(tree)
+
+
+def test_what_can_be_spared_is_started_again_and_ends_with_the_rest(owner, tmp_path):
+    spare = "import os, time; print('spare', os.getpid(), flush=True); time.sleep(600)"
+    process, lines, _ = owner(spare)
+    os.kill(int(lines[0].split()[-1]), signal.SIGKILL)
+    assert "it ended by itself (exit code -9), and is started again" in process.stdout.readline()
+    second = psutil.Process(int(process.stdout.readline().split()[-1]))
+    assert second.is_running() and not is_free(tmp_path / "lock")
+    process.send_signal(signal.SIGTERM)
+    process.wait(10)
+    assert gone([second])
+    assert is_free(tmp_path / "lock")
+
+
+def test_what_ends_again_and_again_is_not_started_without_a_pause(tmp_path, monkeypatch):
+    monkeypatch.setattr(servers, "PAUSE", 2.0)
+    told, lock = [], os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
+    group = servers.Servers(os.environ, lock, lambda name, line: told.append(line))
+    try:
+        began = time.monotonic()
+        group.start("s", [sys.executable, "-S", "-c", ""], is_spare=True)
+        while len(told) < 2:
+            assert group.ended() is None
+            group.revive()
+        assert time.monotonic() - began > 4.0
+    finally:
+        group.close()
+        os.close(lock)

@@ -13,9 +13,11 @@ import pytest
 from dagster._core.launcher import WorkerStatus
 
 from clearer_platform.defs import alive
+from clearer_platform.defs.requests import AGAIN
 from clearer_platform.defs.runs import instance
 from clearer_platform.platform import Platform
-from clearer_platform_tests.defs.conftest import Gold
+from clearer_platform_tests.defs.conftest import Gold, day
+from clearer_platform_tests.defs.desk import Desk
 
 HOLD = "import sys, time; from pathlib import Path; from clearer_platform.defs import alive; " + (
     "alive.hold(Path(sys.argv[1]), sys.argv[2]); print('held', flush=True); time.sleep(60)"
@@ -82,3 +84,97 @@ def test_the_launcher_of_the_shipped_instance_answers_run_monitoring(platform: P
             fcntl.flock(f, fcntl.LOCK_EX)
             assert launcher.check_run_worker_health(run).status == WorkerStatus.RUNNING
         assert launcher.check_run_worker_health(run).status == WorkerStatus.NOT_FOUND
+
+
+def test_the_holder_is_the_process_that_lives_and_only_on_its_own_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path), "r1"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout and process.stdout.readline() == "held\n"
+    assert alive.holder(tmp_path, "r1") == process.pid
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(alive, "_machine", lambda: "another")
+        assert alive.holder(tmp_path, "r1") is None
+    process.kill()
+    process.wait()
+    assert alive.holder(tmp_path, "r1") is None
+    assert alive.holder(tmp_path, "r2") is None
+
+
+def test_a_lock_is_never_seen_free_before_its_process_is_gone(tmp_path: Path) -> None:
+    """Whoever looks while it is being taken would take the process for dead."""
+    looks = "import sys; from pathlib import Path; from clearer_platform.defs import alive; " + (
+        "print('looking', flush=True)\n"
+        "while not (path := Path(sys.argv[1]) / 'r1').exists(): pass\n"
+        "print(alive._is_locked(path))"
+    )
+    for _ in range(5):
+        alive.release()
+        alive.forget(tmp_path, "r1")
+        looking = subprocess.Popen([sys.executable, "-c", looks, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        assert looking.stdout and looking.stdout.readline() == "looking\n"
+        alive.hold(tmp_path, "r1")
+        assert looking.communicate(timeout=30)[0] == "True\n"
+    alive.release()
+
+
+STATES = ("QUEUED", "STARTING", "STARTED", "CANCELING")
+STAY = {state: state for state in STATES}
+
+
+@pytest.mark.parametrize(
+    ("lock", "is_first", "expected"),
+    [
+        ("held", False, STAY),
+        ("held", True, STAY),
+        ("free", False, {"QUEUED": "QUEUED", "STARTING": "FAILURE", "STARTED": "FAILURE", "CANCELING": "CANCELED"}),
+        ("none", False, STAY),
+        ("none", True, {**STAY, "STARTING": "FAILURE"}),
+    ],
+)
+def test_a_run_is_ended_where_its_process_is_known_to_be_gone(
+    desk: Desk, lock: str, is_first: bool, expected: dict[str, str]
+) -> None:
+    tags = {"dagster/partition": f"{day(0)}|south"}
+    runs = {state: desk.created(tags, dg.DagsterRunStatus[state]) for state in STATES}
+    folder = alive.folder(desk.instance)
+    folder.mkdir(exist_ok=True)
+    held = []
+    for run in runs.values():
+        if lock != "none":
+            held.append((folder / run.run_id).open("w"))
+        if lock == "held":
+            fcntl.flock(held[-1], fcntl.LOCK_EX)
+    alive.end_gone(desk.instance, is_first=is_first)
+    found = {state: desk.instance.get_run_by_id(run.run_id) for state, run in runs.items()}
+    assert {state: run.status.value for state, run in found.items() if run} == expected
+    for file in held:
+        file.close()
+
+
+def test_a_run_that_says_how_it_ends_while_it_is_looked_at_is_believed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends between the list of runs and the look at its lock."""
+    run = desk.created({"dagster/partition": f"{day(0)}|south"}, dg.DagsterRunStatus.STARTED)
+    (alive.folder(desk.instance) / run.run_id).parent.mkdir(exist_ok=True)
+    (alive.folder(desk.instance) / run.run_id).touch()
+
+    def ends(path: Path) -> bool:
+        desk.instance.report_dagster_event(dg.DagsterEvent("PIPELINE_SUCCESS", run.job_name), run.run_id)
+        return False
+
+    monkeypatch.setattr(alive, "_is_locked", ends)
+    alive.end_gone(desk.instance)
+    found = desk.instance.get_run_by_id(run.run_id)
+    assert found and found.status == dg.DagsterRunStatus.SUCCESS
+
+
+def test_the_sensor_ends_what_is_gone_and_asks_for_it_again(desk: Desk) -> None:
+    desk.land("south", day(0))
+    (request,) = desk.tick()
+    run = desk.queue(request, dg.DagsterRunStatus.STARTING)
+    (alive.folder(desk.instance)).mkdir(exist_ok=True)
+    (alive.folder(desk.instance) / run.run_id).touch()
+    (again,) = desk.tick()
+    assert again.tags[AGAIN] == run.run_id

@@ -35,7 +35,7 @@ def home(tmp_path: Path, prepared_dbt: Path) -> Platform:
         pass
     file = platform.settings.dagster_home / "dagster.yaml"
     text = file.read_text().split("\n", 1)[1]
-    text = text.replace("start_timeout_seconds: 120", "start_timeout_seconds: 45").replace(
+    text = text.replace("start_timeout_seconds: 600", "start_timeout_seconds: 45").replace(
         "interval_seconds: 10", "interval_seconds: 1"
     )
     file.write_text(text)
@@ -43,8 +43,8 @@ def home(tmp_path: Path, prepared_dbt: Path) -> Platform:
 
 
 @contextmanager
-def daemon(platform: Platform) -> Iterator[subprocess.Popen[bytes]]:
-    """A daemon with all that it starts, which is killed at the end."""
+def daemon(platform: Platform, *, forks: bool = False) -> Iterator[subprocess.Popen[bytes]]:
+    """A daemon with all that it starts, and the process that runs are forked from; they are killed at the end."""
     environment = {
         **os.environ,
         "CLEARER_HOME": str(platform.settings.home),
@@ -54,11 +54,16 @@ def daemon(platform: Platform) -> Iterator[subprocess.Popen[bytes]]:
     command = [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-m", LOCATION]
     log = (platform.settings.home / "daemon.log").open("ab")
     process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    processes = [process]
+    if forks:
+        command = [sys.executable, "-m", "clearer_platform.defs"]
+        processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log, process_group=process.pid))
     try:
         yield process
     finally:
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        for one in processes:
+            one.wait()
         log.close()
 
 
@@ -100,7 +105,7 @@ def test_killed_at_random_while_files_land(home: Platform, seed: int) -> None:
     began, kills = time.monotonic(), 0
     with instance(home) as kept:
         while waiting:
-            with daemon(home) as process:
+            with daemon(home, forks=True) as process:
                 until = time.monotonic() + (chance.uniform(8, 16) if kills < 2 else 3600)
                 while time.monotonic() < until and waiting:
                     for region, n in waiting[: chance.randint(1, 4)]:
@@ -113,7 +118,7 @@ def test_killed_at_random_while_files_land(home: Platform, seed: int) -> None:
             for n in days:
                 if not (home.layout(region).landing("transactions") / f"transactions-{day(n)}.csv").exists():
                     land(home, region, n)
-        with daemon(home):
+        with daemon(home, forks=True):
             wait(lambda: finished(home, kept, days), 400, home)
             time.sleep(6)
             assert not kept.get_run_records(dg.RunsFilter(statuses=UNFINISHED)), "it is quiet once all is done"

@@ -2,10 +2,12 @@
 
 from contextlib import suppress
 
+import dagster as dg
 import pytest
 from dagster._core.errors import DagsterExecutionInterruptedError
 
 from clearer_platform import sources
+from clearer_platform.defs.alive import end_gone
 from clearer_platform.defs.requests import AGAIN, AT_ONCE, ATTEMPT, patience, requests
 from clearer_platform.errors import StorageError
 from clearer_platform_tests.defs.conftest import Gold, day, sales
@@ -59,6 +61,16 @@ def test_a_run_that_was_told_to_end_is_asked_for_again_at_once_however_often(
         (newest,) = desk.instance.get_run_records(limit=1)
         (request,) = desk.tick()
         assert (request.tags[AGAIN], request.tags[ATTEMPT]) == (newest.dagster_run.run_id, "1")
+
+
+def test_a_run_that_went_with_all_of_up_is_asked_for_again_at_once_however_often(desk: Desk) -> None:
+    desk.land("south", day(0))
+    (request,) = desk.tick()
+    for _ in range(AT_ONCE + 2):
+        run = desk.queue(request, dg.DagsterRunStatus.STARTING)
+        end_gone(desk.instance, is_first=True)
+        (request,) = desk.tick()
+        assert (request.tags[AGAIN], request.tags[ATTEMPT]) == (run.run_id, "1")
 
 
 def test_patience_has_an_end() -> None:

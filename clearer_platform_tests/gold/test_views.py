@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from clearer_platform import gold
-from clearer_platform.errors import NothingYet, StorageError
+from clearer_platform.errors import Busy, NothingYet, StorageError
 from clearer_platform.gold import views
 from clearer_platform.platform import Platform
 from clearer_platform.storage import local
@@ -96,6 +96,10 @@ def test_a_day_before_any_delivery_is_an_error_that_names_the_first(stores: Plat
     with pytest.raises(NothingYet, match=f"nothing of what makes store_lifespan_original .* by {at(0)}") as raised:
         seen(stores, as_of_delivery=at(0))
     assert raised.value.hint == f"the first delivery is of {DAY}"
+    rates = [{"currency": "USD", "day": at(0), "rate": "0.90000000"}]
+    put(stores, "eu", "fx_rates", at(0), rates)  # it is delivered for all, and makes nothing by itself
+    with pytest.raises(NothingYet, match=f"the first delivery is of {DAY}"):
+        seen(stores, "select 1", "branch_performance", as_of_delivery=at(0))
     empty = open_platform(tmp_path / "empty", WITH_STORES)
     with pytest.raises(NothingYet, match="nothing of what makes store_lifespan_original has been delivered"):
         seen(empty, as_of=at(0))
@@ -105,7 +109,9 @@ def test_a_day_before_any_delivery_is_an_error_that_names_the_first(stores: Plat
 def test_a_view_that_is_up_to_date_is_read_without_building_or_waiting(
     stores: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also when something has come that has nothing to do with it."""
     first = seen(stores, as_of=at(30))
+    put(stores, "eu", "transactions", DAY + timedelta(1), [sale(9)])
     monkeypatch.setattr("clearer_platform.gold.warm.build", lambda *asked: pytest.fail("it was built again"))
     with stores.layout("eu").lock("views"), stores.layout("eu").lock("gold"):
         assert seen(stores, as_of=at(30)) == first
@@ -131,14 +137,17 @@ def test_what_is_served_is_left_alone_and_neither_waits_for_the_other(stores: Pl
 
 
 def test_one_at_a_time_builds_views(stores: Platform) -> None:
-    """Of a crowd that asks for the same at once, nobody fails, and each sees the whole."""
+    """Who comes while another one does waits for it, and does not wait for ever."""
+    impatient = open_platform(stores.settings.home, WITH_STORES, lock_timeout=0.1)
+    with stores.layout("eu").lock("views"), pytest.raises(Busy):
+        seen(impatient, as_of=at(30))
     found: list[Any] = []
-    crowd = [threading.Thread(target=lambda: found.append(seen(stores, as_of=at(30)))) for _ in range(4)]
+    crowd = [threading.Thread(target=lambda: found.append(seen(stores, as_of=at(30)))) for _ in range(3)]
     for thread in crowd:
         thread.start()
     for thread in crowd:
         thread.join()
-    assert found == [[("s", 9, at(30)), ("t", 30, at(30))]] * 4
+    assert found == [[("s", 9, at(30)), ("t", 30, at(30))]] * 3
 
 
 def test_views_and_nothing_else_are_below_the_regions_folder(stores: Platform) -> None:

@@ -267,3 +267,17 @@ def test_a_hundred_thousand_elements(stores: StoreRegion) -> None:
 
 def test_tolerant_contracts_are_the_real_ones() -> None:
     assert [replace(contract, max_rejected=0.2) for contract in TOLERANT] == list(STRICT)
+
+
+def test_a_text_for_no_value_is_no_array(tmp_path: Path) -> None:
+    """Quoted or not, and in JSON lines too."""
+    region = StoreRegion(tmp_path / "home", csv={"datetime": "%Y-%m-%d %H:%M:%S.%f", "nulls": ["-", "[]"]})
+    region.deliver(file_of(("a", array(GOOD), "-"), ("b", array(GOOD), "")), "stores.csv")
+    lines = [
+        {"store_id": store, "installHistory": [], "subscriptionHistory": text}
+        for store, text in (("a", "-"), ("b", ""))
+    ]
+    region.deliver("".join(json.dumps(line) + "\n" for line in lines), "stores.jsonl")
+    region.bring_up()
+    assert [region.state(PERIODS, slot).published.delivered for slot in ("stores.csv", "stores.jsonl")] == [0, 0]
+    assert region.state("stores", "stores.jsonl").published.rules == {"install_history.missing": 2}

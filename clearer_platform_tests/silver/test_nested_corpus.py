@@ -55,6 +55,8 @@ ARRAYS = [
     ('[{"toNow":"\\x"}]', WHOLE),
     ('[{"a":' * 101, WHOLE),
     (f"[{'[' * 3000}{']' * 3000}]", WHOLE),
+    (f"[{'[' * 100}{']' * 100}]", WHOLE),
+    (f"[{'[' * 99}{']' * 99},{A}]", [(1, MALFORMED), (2, [])]),
     # Elements that are no objects, or hold what is no text.
     (f"[{A},null,{B}]", places([], MALFORMED, [])),
     (f"[1,{A}]", places(MALFORMED, [])),
