@@ -4,12 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export CLEARER_HOME ?= .clearer
 
-.PHONY: help install demo up test lint bench bench-subscriptions pictures clean
+.PHONY: help install demo up test test-all lint bench bench-subscriptions pictures clean
 
 help:
 	@echo "make demo      sample deliveries of four regions -> bronze -> silver -> gold, with the results on the screen"
 	@echo "make up        the Dagster UI and daemon on what the demo made"
-	@echo "make test      lint, types, import walls, dbt unit tests and all tests"
+	@echo "make test      lint, types, import walls, dbt unit tests and tests"
+	@echo "make test-all  the same and the slow ones: minutes of random kills"
 	@echo "make bench     10,000,000 transactions beside a hand-written DuckDB script and pandas (about a quarter of an hour)"
 	@echo "make bench-subscriptions  up to 1,000,000 stores beside PySpark (Java 17 is needed), pandas and a DuckDB script"
 	@echo "make pictures  the README's pictures, taken anew"
@@ -35,8 +36,14 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Files in the order of their folders: the long ones, few tests each, would else all come last.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15
+
 test: lint
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 15
+	$(PYTEST) -m "not slow"
+
+test-all: lint
+	$(PYTEST)
 
 bench: install
 	$(BIN)/python -m bench

@@ -96,6 +96,7 @@ def finished(platform: Platform, home: dg.DagsterInstance, days: range) -> bool:
     return all(any(day(n) in f.get(region, ()) for f in found) for region in platform.registry.regions for n in days)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", [1])
 def test_killed_at_random_while_files_land(home: Platform, seed: int) -> None:

@@ -196,6 +196,7 @@ def test_a_kill_at_any_commit_point_of_gold(platform, tmp_path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_kills_at_random_moments_of_a_build(platform, tmp_path):
     first_wave(platform)
