@@ -57,12 +57,12 @@ def daemon(platform: Platform, *, forks: bool = False) -> Iterator[subprocess.Po
     processes = [process]
     if forks:
         command = [sys.executable, "-m", "clearer_platform.defs"]
-        processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log, process_group=process.pid))
+        processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True))
     try:
         yield process
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
         for one in processes:
+            os.killpg(one.pid, signal.SIGKILL)
             one.wait()
         log.close()
 
