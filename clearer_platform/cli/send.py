@@ -29,7 +29,7 @@ def send(
     delimiter: Annotated[str, typer.Option(help="What separates the fields.")] = ",",
     url: Annotated[
         str, typer.Option(envvar="CLEARER_API_URL", help="Where the service answers.")
-    ] = "http://127.0.0.1:8000",
+    ] = "http://127.0.0.1:3001",
     json: Json = False,
 ) -> None:
     """Send a file to the service in batches of 1 to 1,000 rows.

@@ -25,6 +25,8 @@ ATTEMPTS = 8
 WAIT, LONGEST_WAIT = 0.5, 30.0
 """Seconds: the first wait is up to the one, no wait is longer than the other unless the server asks for it."""
 BUSY = (429, 500, 502, 503, 504)
+CREATED = 201
+"""How a batch is answered that had not arrived before."""
 SHOWN = 5
 """Broken rows that a summary names."""
 
@@ -203,7 +205,7 @@ def _once(client: httpx.Client, service: Service, piece: Piece, key: str) -> Ans
     if response.status_code in (401, 403, 404):
         raise ClearerError(f"the service refuses: {_problem(response)}", hint="check --url, --table and the API key")
     if response.is_success:
-        return Answered(piece, response.json(), response.headers.get("Idempotent-Replayed") == "true")
+        return Answered(piece, response.json(), is_repeated=response.status_code != CREATED)
     return Failed(piece, _problem(response))
 
 

@@ -108,8 +108,7 @@ class Receiver:
         rows = len(body.strip().split(b"\n"))
         said = {"rows": rows, "valid": rows - 1, "invalid": 1, "decision": "accepted"}
         broken = [{"row": rows, "line": rows, "column": "job", "rule": "job.missing", "message": "no value"}]
-        replayed = {} if is_new else {"Idempotent-Replayed": "true"}
-        return 200, replayed, json.dumps({**said, "invalid_rows": broken}).encode()
+        return 201 if is_new else 200, {}, json.dumps({**said, "invalid_rows": broken}).encode()
 
 
 @contextmanager
