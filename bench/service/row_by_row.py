@@ -1,4 +1,4 @@
-"""What a user would write instead: FastAPI and SQLAlchemy on SQLite, each row validated, looked up, added and committed.
+"""What a user would write instead: FastAPI and SQLAlchemy on SQLite, each row validated, looked up, added, committed.
 
 It does the service's job for one table and no more: required fields, types, known department and job, a log of what was
 invalid. `ONCE_A_BATCH=yes` commits once a batch instead, which is faster and keeps less: a batch that breaks off is
