@@ -140,9 +140,7 @@ def _located(con: duckdb.DuckDBPyConnection, judgement: Judgement, shares: Seque
 def _of_delivery(number: int, share: Share, found: pa.Table) -> pa.Table:
     prepared = share.prepared
     seen = records_of(prepared, found["row"].to_numpy() - share.first)
-    unseen = np.array([], dtype=np.int64) if prepared.good is None else np.flatnonzero(~prepared.good)
-    bad_bytes = prepared.undecodable
-    rules = [UNDECODABLE if bad_bytes is not None and bad_bytes[i] else MALFORMED for i in unseen]
+    unseen, rules = unread(prepared)
     rule = pa.chunked_array([*found["rule"].chunks, pa.array(rules, pa.string())], pa.string())
     numbers = np.concatenate([seen, unseen])
     with mapped(prepared.text.path) as buffer:
@@ -167,6 +165,13 @@ def _besides(prepared: Prepared, numbers: Offsets, rule: pa.ChunkedArray) -> pa.
         return pa.nulls(len(numbers), pa.string())
     is_other = zip(rejected[numbers].tolist(), rule.to_pylist(), strict=True)
     return pa.array([BATCH_REJECTED if flag and own != BATCH_REJECTED else None for flag, own in is_other], pa.string())
+
+
+def unread(prepared: Prepared) -> tuple[Offsets, list[str]]:
+    """Numbers of the records that the engine does not read, and the rule that each of them breaks."""
+    numbers = np.array([], dtype=np.int64) if prepared.good is None else np.flatnonzero(~prepared.good)
+    bad_bytes = prepared.undecodable
+    return numbers, [UNDECODABLE if bad_bytes is not None and bad_bytes[i] else MALFORMED for i in numbers]
 
 
 def records_of(prepared: Prepared, readable: Offsets) -> Offsets:
