@@ -85,7 +85,8 @@ def _filled(
     readable = [p for p in batch if p.readable_count]
     years.expect(p.delivery.day for p in batch)
     files = [p.readable for p in readable or batch[:1]]
-    fill(con, judgement, years, reader(judgement, files, options(batch, in_pieces)), sum(p.readable_count for p in readable))
+    texts = reader(judgement, files, options(batch, in_pieces))
+    fill(con, judgement, years, texts, sum(p.readable_count for p in readable))
     empty = [Share(p, 0, 0) for p in batch if not p.readable_count]
     return _shares(con, judgement, readable) + empty
 
@@ -101,7 +102,8 @@ def fill(
     while rounds:
         limit = rounds.pop()
         execute(con, f"CREATE OR REPLACE TEMP TABLE {judged} AS {judgement.sql(texts, years.known)} {limit}")
-        if further := far(rule for (rule,) in con.execute(_RULES.format(judged=judged)).fetchall()):
+        rules = con.execute(f"SELECT DISTINCT unnest(_rules) FROM {judged} WHERE len(_rules) > 0").fetchall()
+        if further := far(rule for (rule,) in rules):
             years.known |= further
             rounds = rounds or [limit]
 
@@ -129,9 +131,6 @@ def _shares(con: duckdb.DuckDBPyConnection, judgement: Judgement, readable: Sequ
             raise Unreadable(f"{prepared.readable_count} records are in it, {count} were read")
         shares.append(Share(prepared, first, count))
     return shares
-
-
-_RULES = "SELECT DISTINCT unnest(_rules) FROM {judged} WHERE len(_rules) > 0"
 
 
 def far(rules: Iterable[str]) -> set[int]:

@@ -50,18 +50,18 @@ def places(platform: Platform, region: str, origin: str | None) -> tuple[UPath |
 
 def summed(region: str, records: Iterable[BatchRecord], table: str | None = None) -> Summary:
     """What batches came to."""
-    batches, decisions, counts, rules = 0, Counter[Decision](), Counter[str](), Counter[str]()
-    for record in records:
-        batches += 1
-        decisions[record.decision] += 1
-        counts.update(rows=record.rows, valid=record.valid, invalid=record.invalid, written=record.written)
-        rules.update(row.rule for row in record.invalid_rows)
+    every = list(records)
+    accepted = [record for record in every if record.decision is Decision.ACCEPTED]
+    rules = Counter(row.rule for record in every for row in record.invalid_rows)
     return Summary(
         region=region,
         table=table,
-        batches=batches,
-        accepted=decisions[Decision.ACCEPTED],
-        rejected=decisions[Decision.REJECTED],
+        batches=len(every),
+        accepted=len(accepted),
+        rejected=len(every) - len(accepted),
+        rows=sum(record.rows for record in every),
+        valid=sum(record.valid for record in every),
+        invalid=sum(record.invalid for record in every),
+        written=sum(record.written for record in every),
         rules=dict(sorted(rules.items())),
-        **counts,
     )

@@ -1,8 +1,8 @@
 """Sealing: the batches of a table and day that are in no delivery yet become deliveries, as few as keep their order.
 
 A slot is named after its first batch. A process that is killed between receiving a delivery and noting it in the spool
-leaves one whose batches are sealed again into the same slot, with those that have come since: the same bytes are a no-op,
-more of them replace it.
+leaves one whose batches are sealed again into the same slot, with those that have come since: the same bytes are a
+no-op, more of them replace it.
 """
 
 from collections.abc import Collection, Iterator

@@ -1,14 +1,14 @@
 """The spool: a region's batches in one SQLite database of its own work folder, synced to the disk batch by batch.
 
-It holds a batch's content until that is sealed, and the log of every batch. The log of sealed ones is in the manifests as
-well: a database that was lost is made anew from them.
+It holds a batch's content until that is sealed, and the log of every batch. The log of sealed ones is in the manifests
+as well: a database that was lost is made anew from them.
 """
 
 import json
 import os
 import sqlite3
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -90,7 +90,7 @@ class Spool:
     def add(
         self, record: BatchRecord, kind: str, content: bytes, content_hash: str, keys: Iterable[Key] = ()
     ) -> BatchRecord | None:
-        """Make a batch durable. Where its idempotency key is known already: nothing is written, and the first answer."""
+        """Make a batch durable; where its idempotency key is known, write nothing and return the first answer."""
         row = {
             "id": record.id,
             "table_name": record.table,
@@ -141,9 +141,8 @@ class Spool:
     def waiting(self) -> list[tuple[str, date, int, str]]:
         """Table, day, number and first id of the batches that are in no delivery."""
         with self._reading() as con:
-            found = con.execute(
-                "SELECT table_name, day, count(*), min(number) FROM batches WHERE slot IS NULL GROUP BY 1, 2 ORDER BY 1, 2"
-            ).fetchall()
+            query = "SELECT table_name, day, count(*), min(number) FROM batches WHERE slot IS NULL GROUP BY 1, 2"
+            found = con.execute(f"{query} ORDER BY 1, 2").fetchall()
         return [(table, date.fromisoformat(day), count, f"{first}") for table, day, count, first in found]
 
     def contents(self, entries: Sequence[Entry]) -> bytes:
@@ -158,8 +157,8 @@ class Spool:
             query = "UPDATE batches SET slot = ?, content = NULL WHERE number = ?"
             con.executemany(query, [(slot, entry.number) for entry in entries])
 
-    def has_parents(self, table: str, keys: Collection[Key]) -> set[Key]:
-        """Those of the keys that some accepted batch brought."""
+    def brought(self, table: str, keys: Collection[Key]) -> set[Key]:
+        """Those of the keys that rows of an accepted batch have."""
         with self._reading() as con:
             query = "SELECT 1 FROM parents WHERE table_name = ? AND key = ?"
             return {key for key in keys if con.execute(query, [table, json.dumps(key)]).fetchone()}
@@ -239,7 +238,7 @@ def _version(con: sqlite3.Connection) -> int:
     return int(con.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _insert(con: sqlite3.Connection, row: dict[str, object]) -> None:
+def _insert(con: sqlite3.Connection, row: Mapping[str, object]) -> None:
     names = ", ".join(row)
     con.execute(f"INSERT INTO batches ({names}) VALUES ({', '.join(f':{name}' for name in row)})", row)
 
