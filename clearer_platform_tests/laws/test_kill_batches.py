@@ -80,7 +80,7 @@ def killed_in_the_spool(work: Callable[[], None], kill_at: int) -> int:
 
 
 def takes(platform: Platform) -> None:
-    for number, content in enumerate(("1,a\n2,b\n", [{"id": 3, "department": "c"}], "4,d\n")):
+    for number, content in enumerate(("1,a\n2,b\n", [{"id": 3, "department": "c"}])):
         send(platform, "departments", content, idempotency_key=f"k{number}")
 
 
@@ -112,7 +112,7 @@ def test_a_kill_at_any_change_of_the_spool(hiring: Platform, unjudged: None, tmp
         shutil.copytree(before, home)
         ended = killed_in_the_spool(work, point)
         if ended == 0:
-            assert point >= 30, f"only {point} points were met: the law was not tested"
+            assert point >= 25, f"only {point} points were met: the law was not tested"
             return
         assert os.WIFSIGNALED(ended), f"the run itself failed at point {point}"
         assert in_child(work) == 0, f"the re-run after a kill at point {point} failed"

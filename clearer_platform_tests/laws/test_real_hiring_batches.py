@@ -43,7 +43,7 @@ def test_reject_batch_writes_the_batches_without_an_invalid_row(staffed: Platfor
 
 def test_reject_rows_writes_every_valid_row(staffed: Platform, real_data: Path) -> None:
     rows = lines(real_data, "hired_employees")
-    for size in (10, 100, 1000):
+    for size in (50, 400, 1000):
         assert sum(sent(staffed, "hired_employees", rows, size)) == 1929, size
     total = batches.summary(staffed, "hr", table="hired_employees")
     assert (total.rows, total.invalid, total.rejected) == (3 * 1999, 3 * 70, 0)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -11,6 +11,8 @@ from clearer_platform.bronze import Decision
 from clearer_platform.errors import ClearerError, UnknownName
 from clearer_platform.platform import Platform
 from clearer_platform.serving import batches
+from clearer_platform.serving.facts import gather
+from clearer_platform.serving.plan import Only, plan
 from clearer_platform.serving.rules import explain
 from clearer_platform.sources.batches import (
     EmptyBatch,
@@ -22,7 +24,7 @@ from clearer_platform.sources.batches import (
     UnknownColumn,
     pending,
 )
-from clearer_platform_tests.batching import HIRING, employee, line, rows_by_batch, rules, seal, send
+from clearer_platform_tests.batching import HIRING, NOON, employee, line, rows_by_batch, rules, seal, send
 from clearer_platform_tests.conftest import REGIONS
 
 NOT_A_NUMBER = "id.not_a_integer"
@@ -260,6 +262,17 @@ def test_listing_and_summing(hiring: Platform) -> None:
         "rules": {"department.missing": 1, "job.missing": 5},
     }
     assert batches.summary(hiring, "hr", table="departments").written == 0
+
+
+def test_a_plan_has_the_days_of_batches_that_wait(hiring: Platform) -> None:
+    send(hiring, "jobs", "1,Chef\n")
+    now = NOON + timedelta(days=1)
+    waiting = [fact for fact in gather(hiring, ["hr"], now) if fact.has_new_file]
+    assert [(fact.table, fact.day, fact.is_due) for fact in waiting] == [("jobs", NOON.date(), False)]
+    for only in ((), (Only.MISSING,), (Only.CHANGED,)):
+        assert plan(gather(hiring, ["hr"], now), now, only).days == {"hr": (NOON.date(),)}
+    seal(hiring, ["jobs"])
+    assert not any(fact.has_new_file for fact in gather(hiring, ["hr"], now))
 
 
 def test_what_a_rejected_batch_broke_is_explained(hiring: Platform) -> None:
