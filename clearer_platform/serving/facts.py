@@ -43,7 +43,7 @@ class TableDay:
     deadline: datetime
     """The instant after which a delivery is late."""
     has_new_file: bool
-    """A file in the landing folder that bronze does not have yet."""
+    """A file in the landing folder, or a batch, that bronze does not have yet."""
     slots: tuple[SlotFacts, ...]
     in_gold: bool
     """Gold contains exactly what silver holds for this day."""
@@ -110,8 +110,10 @@ def _of_table(
     for (name, day, slot), fingerprint in contained.items():
         if name == table:
             in_gold[day][slot] = fingerprint
-    new_files = {arrival.day for arrival in sources.changed(platform, region.name, platform.delivered(table))}
-    known = {*states, *in_gold, *new_files}
+    delivered = platform.delivered(table)
+    new = {arrival.day for arrival in sources.changed(platform, region.name, delivered)}
+    new |= sources.batches.pending(platform, region.name).get(delivered, {}).keys()
+    known = {*states, *in_gold, *new}
     first = start or min({region.start, *known})
     last = end or max({region.today(now), *known})
     return [
@@ -121,7 +123,7 @@ def _of_table(
             day=day,
             is_due=table in region.tables and region.is_due(table, day),
             deadline=deadline(region, day),
-            has_new_file=day in new_files,
+            has_new_file=day in new,
             slots=tuple(_slot(state) for state in states.get(day, [])),
             in_gold=in_gold.get(day, {}) == published(states.get(day, [])),
         )

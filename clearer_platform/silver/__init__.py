@@ -1,5 +1,6 @@
 """Silver: decode, parse, validate, write, audit, publish. One Parquet file a slot, every record in it."""
 
+from clearer_platform.silver.bad import BATCH_REJECTED
 from clearer_platform.silver.bring_up import bring_up
 from clearer_platform.silver.outcome import REJECTED_SHARE, VALIDATION_VERSION, Outcome, Problem
 from clearer_platform.silver.quarantine import quarantine
@@ -7,6 +8,7 @@ from clearer_platform.silver.sql import accepted_columns
 from clearer_platform.silver.states import SlotState, expected_fingerprint, states
 
 __all__ = [
+    "BATCH_REJECTED",
     "REJECTED_SHARE",
     "VALIDATION_VERSION",
     "Outcome",
