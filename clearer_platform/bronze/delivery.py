@@ -31,6 +31,9 @@ class Manifest(BaseModel):
     sha256: str
     record_count: int | None = None
     """Number of records that the sender stated."""
+    restores: str | None = None
+    """The backup whose rows it brings back, if it does: they are in the platform's own form, whatever the region's is,
+    and stand in the place of all that the region delivered for the table before."""
 
 
 @dataclass(frozen=True)

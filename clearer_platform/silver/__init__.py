@@ -1,8 +1,10 @@
 """Silver: decode, parse, validate, write, audit, publish. One Parquet file a slot, every record in it."""
 
-from clearer_platform.silver.bring_up import bring_up
+from clearer_platform.silver.batches import connection
+from clearer_platform.silver.bring_up import bring_up, judged
 from clearer_platform.silver.outcome import REJECTED_SHARE, VALIDATION_VERSION, Outcome, Problem
 from clearer_platform.silver.quarantine import quarantine
+from clearer_platform.silver.replacing import that_count
 from clearer_platform.silver.sql import accepted_columns
 from clearer_platform.silver.states import SlotState, expected_fingerprint, states
 
@@ -14,7 +16,10 @@ __all__ = [
     "SlotState",
     "accepted_columns",
     "bring_up",
+    "connection",
     "expected_fingerprint",
+    "judged",
     "quarantine",
     "states",
+    "that_count",
 ]

@@ -37,7 +37,8 @@ class Bench:
     """What judging the deliveries of one table of one region needs."""
 
     contract: Contract
-    source: TableSource
+    source: Callable[[Delivery], TableSource]
+    """How a delivery is read."""
     nested: Sequence[tuple[Contract, TableSource]]
     """The tables nested in it, as `Platform.children` has them."""
     settings: Settings
@@ -49,20 +50,20 @@ class Bench:
 
     def verdicts(self, con: duckdb.DuckDBPyConnection, deliveries: Iterable[Delivery]) -> Iterator[Verdict]:
         """A verdict on each delivery, in any order; each is to be dealt with before the next is asked for."""
-        waiting: dict[Header, list[Prepared]] = {}
+        waiting: dict[tuple[str, Header], list[Prepared]] = {}
         try:
             for delivery, prepared in self._prepared_ahead(deliveries):
                 if isinstance(prepared, Refusal):
                     yield self._refused(delivery, prepared)
                     continue
-                batch = waiting.setdefault(prepared.header, [])
+                batch = waiting.setdefault((self.source(delivery).fingerprint, prepared.header), [])
                 batch.append(prepared)
                 if sum(p.size for p in batch) >= self.settings.batch_bytes or len(batch) >= MOST_FILES:
-                    yield from self._judged(con, prepared.header, batch)
+                    yield from self._judged(con, batch)
                     batch.clear()
-            for header, batch in waiting.items():
+            for batch in waiting.values():
                 if batch:
-                    yield from self._judged(con, header, batch)
+                    yield from self._judged(con, batch)
         finally:
             for batch in waiting.values():
                 for prepared in batch:
@@ -94,15 +95,17 @@ class Bench:
 
     def _prepared(self, delivery: Delivery) -> Prepared:
         with reported("read", delivery.content):
-            prepared = prepare(delivery, self.contract, self.source, self.work, self.settings.max_delivery_bytes)
+            source, most = self.source(delivery), self.settings.max_delivery_bytes
+            prepared = prepare(delivery, self.contract, source, self.work, most)
         stated = delivery.manifest.record_count
         if stated is not None and stated != prepared.count:
             prepared.remove()
             raise Refusal("record_count", f"the sender counted {stated:,} records, {prepared.count:,} are in it")
         return prepared
 
-    def _judged(self, con: duckdb.DuckDBPyConnection, header: Header, batch: Sequence[Prepared]) -> Iterator[Verdict]:
-        judgement = Judgement(self.contract, self.source, header)
+    def _judged(self, con: duckdb.DuckDBPyConnection, batch: Sequence[Prepared]) -> Iterator[Verdict]:
+        """Verdicts on deliveries that are read alike and have the same header."""
+        judgement = Judgement(self.contract, self.source(batch[0].delivery), batch[0].header)
         for shares, unreadable in judge(con, judgement, batch, self.years):
             for prepared, refusal in unreadable:
                 yield self._refused(prepared.delivery, refusal, prepared.count)

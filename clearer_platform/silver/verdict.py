@@ -46,7 +46,7 @@ class Verdict:
 
 def outcomes(delivery: Delivery, fingerprint: str, sheets: Sequence[Sheet], number: int) -> list[Outcome]:
     """The outcome of a judged delivery for each table; refused for all where one of them has a reason."""
-    reasons = {s.judgement.contract.name: _reasons(s.judgement.contract, s.tallies[number]) for s in sheets}
+    reasons = {s.judgement.contract.name: _reasons(delivery, s.judgement.contract, s.tallies[number]) for s in sheets}
     found = []
     for sheet in sheets:
         table, tally = sheet.judgement.contract.name, sheet.tallies[number]
@@ -86,18 +86,21 @@ def outcome_of(delivery: Delivery, table: str, fingerprint: str) -> Outcome:
         fingerprint=fingerprint,
         status="refused",
         bytes=delivery.manifest.size,
+        replaces=delivery.manifest.restores is not None,
     )
 
 
-def _reasons(contract: Contract, tally: Tally) -> list[Problem]:
+def _reasons(delivery: Delivery, contract: Contract, tally: Tally) -> list[Problem]:
     """Why the delivery cannot be published, as far as one table is concerned."""
     found = []
-    if tally.delivered and tally.rejected / tally.delivered > contract.max_rejected:
+    # What replaces everything may leave out nothing; elements that were rejected before are so again.
+    limit = 0.0 if delivery.manifest.restores and not contract.nested else contract.max_rejected
+    if tally.delivered and tally.rejected / tally.delivered > limit:
         what = "elements" if contract.nested else "records"
         share = (
             f"{tally.rejected:,} of {tally.delivered:,} {what} are rejected ({tally.rejected / tally.delivered:.1%})"
         )
-        message = f"{share}; at most {contract.max_rejected:.1%} may be"
+        message = f"{share}; at most {limit:.1%} may be"
         found.append(Problem(rule=REJECTED_SHARE, message=message, count=tally.rejected))
     if contract.nested and tally.extra and contract.drift is Drift.REFUSE:
         listed = ", ".join(map(repr, tally.extra))
