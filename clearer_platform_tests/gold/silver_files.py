@@ -85,8 +85,11 @@ def put(
     received: datetime | None = None,
     rejected: Iterable[Row] = (),
     fingerprint: str | None = None,
+    replaces: bool = False,
 ) -> Path:
     """Write the silver file of one slot: `rows` are accepted, `rejected` are not. `received` orders deliveries.
+
+    One that `replaces` restores a backup.
 
     Rows nested in a record name its `_line`, and their file has the `fingerprint` of the one that has the records.
     """
@@ -102,14 +105,14 @@ def put(
     ]
     path = silver_path(platform, region, table, day, slot)
     said = {"region": region, "table": table, "day": f"{day}", "slot": slot, "delivery": delivery}
-    outcome = {**said, "status": "published"}
+    outcome = {**said, "status": "published", "replaces": replaces}
     stated = json.dumps([content, delivery], default=str, sort_keys=True)
     fingerprint = fingerprint or hashlib.sha256(stated.encode()).hexdigest()
     _write(contract, path, content, {**outcome, "fingerprint": fingerprint})
     return path
 
 
-def _write(contract: Contract, path: Path, content: list[dict[str, Any]], outcome: dict[str, str]) -> None:
+def _write(contract: Contract, path: Path, content: list[dict[str, Any]], outcome: dict[str, Any]) -> None:
     fields = [pa.field(name, _arrow(dtype)) for name, dtype in accepted_columns(contract)]
     schema = pa.schema(fields, metadata={"clearer": json.dumps(outcome)})
     path.parent.mkdir(parents=True, exist_ok=True)
