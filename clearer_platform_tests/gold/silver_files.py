@@ -50,10 +50,15 @@ conversations = {}
 ARROW = {
     "VARCHAR": pa.string(),
     "DATE": pa.date32(),
+    "TINYINT": pa.int8(),
+    "SMALLINT": pa.int16(),
+    "INTEGER": pa.int32(),
     "BIGINT": pa.int64(),
+    "DOUBLE": pa.float64(),
     "BOOLEAN": pa.bool_(),
     "VARCHAR[]": pa.list_(pa.string()),
     "MAP(VARCHAR, VARCHAR)": pa.map_(pa.string(), pa.string()),
+    "TIMESTAMP": pa.timestamp("us"),
     "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", tz="UTC"),
     "UUID": pa.string(),
 }
