@@ -49,9 +49,9 @@ def receive(
 
     The same bytes as the slot's current delivery are a no-op. `received_at` is now, or just after the slot's current
     delivery where the clock was set back; it is given only when deliveries are replayed. `restores` names the backup
-    whose rows these are: they replace all that the table has so far. Raises DeliveryError for an impossible slot name
-    and StorageError where a disk or server fails; nothing is half received: the manifest comes last, and bytes without
-    a manifest are no delivery.
+    whose rows these are: they replace all that the table has so far, unless nothing came since they last did. Raises
+    DeliveryError for an impossible slot name and StorageError where a disk or server fails; nothing is half received:
+    the manifest comes last, and bytes without a manifest are no delivery.
     """
     if not slot or len(slot) > LONGEST_SLOT or slot in (".", ".."):
         raise DeliveryError(f"{slot!r} cannot name a slot", hint=f"use a file name of 1 to {LONGEST_SLOT} characters")
@@ -60,10 +60,9 @@ def receive(
         try:
             size, sha256 = _copy(source, origin, spool)
             newest = current(layout, table, day, slot)
-            if newest and newest.manifest.sha256 == sha256:
+            before = _newest(layout, table) if restores else newest
+            if newest and newest == before and newest.manifest.sha256 == sha256:
                 return Receipt(newest, is_new=False)
-            if restores:
-                newest = _newest(layout, table)
             manifest = Manifest(
                 region=layout.name,
                 table=table,
@@ -72,7 +71,7 @@ def receive(
                 file_name=slot,
                 origin=origin,
                 origin_version=origin_version,
-                received_at=received_at or _after(newest, clock()),
+                received_at=received_at or _after(before, clock()),
                 size=size,
                 sha256=sha256,
                 record_count=record_count,

@@ -6,7 +6,7 @@ from clearer_platform.silver.outcome import REJECTED_SHARE, VALIDATION_VERSION, 
 from clearer_platform.silver.quarantine import quarantine
 from clearer_platform.silver.replacing import that_count
 from clearer_platform.silver.sql import accepted_columns
-from clearer_platform.silver.states import SlotState, expected_fingerprint, states
+from clearer_platform.silver.states import SlotState, expected_fingerprint, source_of, states
 
 __all__ = [
     "REJECTED_SHARE",
@@ -20,6 +20,7 @@ __all__ = [
     "expected_fingerprint",
     "judged",
     "quarantine",
+    "source_of",
     "states",
     "that_count",
 ]

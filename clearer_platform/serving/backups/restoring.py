@@ -1,6 +1,6 @@
 """Restoring: a backup is read and judged in full, and only then put in the place of what the table says now."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from upath import UPath
@@ -11,7 +11,7 @@ from clearer_platform.contracts import Contract
 from clearer_platform.errors import BackupError
 from clearer_platform.platform import Platform
 from clearer_platform.serving.backups import avro, store
-from clearer_platform.serving.backups.backup import STAMP, Backup, Restored
+from clearer_platform.serving.backups.backup import Backup, Restored
 from clearer_platform.serving.backups.making import Clock, layer_of, model_of, now
 from clearer_platform.silver.sql import identifier, literal
 from clearer_platform.storage import reported
@@ -111,7 +111,7 @@ def _text(column: str, kind: str) -> str:
 def _delivery(platform: Platform, backup: Backup, lines: Path, at: datetime) -> Delivery:
     """The delivery that brings the rows back, for the region's day at the instant `at`."""
     size, sha256 = avro.digest(lines)
-    slot = f"restored-{at.astimezone(UTC).strftime(STAMP)}.jsonl"
+    slot = f"restored-{backup.id}.jsonl"
     manifest = bronze.Manifest(
         region=backup.region,
         table=backup.table,

@@ -38,8 +38,10 @@ SQL: dict[str, Kind] = {
 
 
 def of_contract(contract: Contract) -> Schema:
-    """The schema of a delivered table's picture."""
-    fields = [_field(c.name, _contract_kind(c), c.nullable, c.description, c) for c in contract.columns]
+    """The schema of a delivered table's picture. What a delivery may lack may be null, whatever else is said of it."""
+    fields = [
+        _field(c.name, _contract_kind(c), c.nullable or not c.required, c.description, c) for c in contract.columns
+    ]
     return _record(contract.name, contract.description, fields)
 
 

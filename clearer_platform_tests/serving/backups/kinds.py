@@ -31,6 +31,7 @@ true = ["ja"]
 false = ["nein"]
 [regions.eu.tables.every_kind]
 columns = { note = "Bemerkung", amount = "Betrag" }
+[regions.eu.tables.latest]
 [regions.eu.tables.facts]
 [regions.eu.tables.pictures]
 [regions.us]
@@ -68,17 +69,21 @@ class Rows(pa.DataFrameModel):
 
     key: str = pa.Field(description="The key.")
     value: dt.Int64 = pa.Field(description="A value.")
+    version: dt.Int64 = pa.Field(nullable=True, description="The highest makes a row the latest, where that decides.")
 
 
 CONTRACTS = (
     Contract(name=EVERY, domain="kinds", model=EveryKind, key=("key",), event_time="at", tombstone="is_deleted"),
+    Contract(name="latest", domain="kinds", model=Rows, key=("key",), ordering=("version",)),
     Contract(name="facts", domain="kinds", model=Rows, key=("key",), load_mode=LoadMode.APPEND),
     Contract(name="pictures", domain="kinds", model=Rows, key=("key",), load_mode=LoadMode.FULL),
 )
 
 CHARACTERS = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 TEXTS = st.one_of(
-    st.sampled_from(["", "NULL", "x", "null", '"', "'", ";", "a\nb", "a\r\nb", "\r", "\\", '\\"', "Ж€ 東京 🧾", " a ", "\\N"]),
+    st.sampled_from(
+        ["", "NULL", "x", "null", '"', "'", ";", "a\nb", "a\r\nb", "\r", "\\", '\\"', "Ж€ 東京 🧾", " a ", "\\N"]
+    ),
     st.text(CHARACTERS, max_size=12),
 )
 FIRST, LAST = datetime(1, 1, 2), datetime(9999, 12, 30, 23, 59, 59, 999999)
