@@ -62,7 +62,7 @@ def test_a_table_that_fails_stops_no_other(keeping: Graph, monkeypatch: pytest.M
     monkeypatch.setattr(backups, "create", failing)
     assert not keeping.run("backups", "north").success
     assert keeping.status("backups/customers", "north") == "M"
-    assert keeping.status("backups/transactions", "north") == "-"
+    assert keeping.status("backups/transactions", "north") == "F"
 
 
 def test_each_region_has_a_schedule_in_its_own_time(keeping: Graph) -> None:

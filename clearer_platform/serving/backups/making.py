@@ -1,4 +1,4 @@
-"""Making a backup: what the table says now, written aside, measured, read again, and put in place."""
+"""Making a backup: what the table says now, written aside, read again, and put in place."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from clearer_platform import gold
-from clearer_platform.errors import BackupError, UnknownName
+from clearer_platform.errors import BackupError, StorageError, UnknownName
 from clearer_platform.platform import Platform
 from clearer_platform.serving.backups import avro, schemas, store
 from clearer_platform.serving.backups.backup import Backup, GoldState, Manifest
@@ -38,11 +38,14 @@ def create(platform: Platform, region: str, table: str, *, clock: Clock = now) -
     """
     layer = layer_of(platform, region, table)
     layout = platform.layout(region)
-    with layout.lock("backups"):
-        work = store.clear(layout)
+    with store.scratch(layout) as work:
         written, created_at = work / table, clock()
         with _rows(platform, region, table, layer, work) as (schema, rows, state):
             count = avro.write(rows, schema, written)
+        if avro.count(written) != count:
+            raise StorageError(
+                f"{table} of {region}: what was written cannot be read again", hint="check the disk and run it again"
+            )
         size, sha256 = avro.digest(written)
         manifest = Manifest(
             region=region,
@@ -55,9 +58,7 @@ def create(platform: Platform, region: str, table: str, *, clock: Clock = now) -
             schema_fingerprint=schemas.fingerprint_of(schema),
             gold=state,
         )
-        backup = store.put(layout, manifest, written)
-        store.clear(layout)
-    return backup
+        return store.put(layout, manifest, written)
 
 
 def layer_of(platform: Platform, region: str, table: str) -> Layer:

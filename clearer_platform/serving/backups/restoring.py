@@ -36,12 +36,11 @@ def restore(platform: Platform, region: str, backup: str | Path | UPath, table: 
             hint=f"name the table {found.table}, or a backup of {table}",
         )
     layout = platform.layout(region)
-    with layout.lock("backups"):
-        work = store.clear(layout)
+    with store.scratch(layout) as work:
         file = store.read_in_full(found, work)
-        restored = (_gold if layer == "gold" else _delivered)(platform, found, file, work, clock)
-        store.clear(layout)
-    return restored
+        if layer == "gold":
+            return _gold(platform, found, file)
+        return _delivered(platform, found, file, work, clock)
 
 
 def _delivered(platform: Platform, backup: Backup, file: Path, work: Path, clock: Clock) -> Restored:
@@ -140,9 +139,9 @@ def _check_rules(platform: Platform, delivery: Delivery, work: Path) -> None:
     )
 
 
-def _gold(platform: Platform, backup: Backup, file: Path, work: Path, clock: Clock) -> Restored:
+def _gold(platform: Platform, backup: Backup, file: Path) -> Restored:
     """Put the rows back into what is served, where it was built from the same silver files."""
-    store.check_rows(backup, sum(batch.num_rows for batch in avro.read(file)), file)
+    store.check_rows(backup, avro.count(file), file)
 
     def check(state: gold.State | None) -> None:
         if reason := _difference(backup, state):

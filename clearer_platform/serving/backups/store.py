@@ -1,7 +1,11 @@
-"""Where backups lie: found, put in place, verified and removed. The manifest comes last and goes first: a file without
-one is no backup."""
+"""Where backups lie: they are found, put in place, verified and removed here.
+
+A backup's manifest comes last and goes first: a file without one is no backup.
+"""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from upath import UPath
@@ -87,10 +91,9 @@ def verify(platform: Platform, region: str, backup_id: str) -> Backup:
     """The backup, once every byte and row of it has been read and found right. Raises BackupError."""
     backup = found(platform, region, backup_id)
     layout = platform.layout(region)
-    with layout.lock("backups"):
-        path = read_in_full(backup, _scratch(layout))
-        check_rows(backup, sum(batch.num_rows for batch in avro.read(path)), path)
-        clear(layout)
+    with scratch(layout) as work:
+        path = read_in_full(backup, work)
+        check_rows(backup, avro.count(path), path)
     return backup
 
 
@@ -107,35 +110,38 @@ def put(layout: Layout, manifest: Manifest, written: Path) -> Backup:
 def prune(platform: Platform, region: str, table: str, keep: int) -> list[Backup]:
     """Remove all but the newest `keep` backups of a table, but never the newest good one; those that are gone."""
     layout = platform.layout(region)
-    with layout.lock("backups"):
+    with scratch(layout) as work:
         newest_first = listed(platform, region, table)
         kept, old = newest_first[:keep], newest_first[keep:]
-        if old and not any(_is_good(layout, backup) for backup in kept):
-            good = next((backup for backup in old if _is_good(layout, backup)), None)
+        if old and not any(_is_good(backup, work) for backup in kept):
+            good = next((backup for backup in old if _is_good(backup, work)), None)
             old = [backup for backup in old if backup != good]
         for backup in old:
             remove_file(backup.file.parent / f"{backup.id}{MANIFEST}")
             remove_file(backup.file)
-        clear(layout)
     return old
 
 
-def clear(layout: Layout) -> Path:
-    """The folder for what is being read or written, without what was left in it. For the holder of the lock."""
-    folder = _scratch(layout)
-    with reported("write", folder):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-    return folder
+@contextmanager
+def scratch(layout: Layout) -> Iterator[Path]:
+    """A folder for what is being read or written, in the region's own work folder; the lock over its backups is held.
+
+    It is empty at first, whatever a killed process left in it, and gone afterwards.
+    """
+    folder = layout.work / "backups"
+    with layout.lock("backups"):
+        try:
+            with reported("write", folder):
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir(parents=True)
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _scratch(layout: Layout) -> Path:
-    return layout.work / "backups"
-
-
-def _is_good(layout: Layout, backup: Backup) -> bool:
+def _is_good(backup: Backup, work: Path) -> bool:
     try:
-        read_in_full(backup, _scratch(layout))
+        read_in_full(backup, work)
     except (BackupError, StorageError):
         return False
     return True
