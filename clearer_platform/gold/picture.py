@@ -25,14 +25,15 @@ def picture(platform: Platform, region: str, table: str, work: Path) -> Iterator
     """A connection, and the query for the current rows of `table` in `region`, with the contract's columns.
 
     It stays what it was when it was opened, whatever is published meanwhile. What it needs lies in a folder of its own
-    below `work`, which is gone afterwards. Raises UnknownName for a table that the region does not deliver.
+    below `work`, which is gone afterwards. Raises UnknownName for a table without a contract.
     """
     contract = platform.contract(table)
     folder = work / f"picture-{uuid.uuid4().hex}"
     try:
         files = inputs.that_count(platform, inputs.published_of(platform, region, table))
         if contract.load_mode is LoadMode.FULL:
-            files = [file for file in files if file.day == max(other.day for other in files)]
+            newest = max((file.day for file in files), default=None)
+            files = [file for file in files if file.day == newest]
         taken = inputs.snapshot(platform, files, folder / "snapshot", folder / "mirror")
         folder.mkdir(parents=True, exist_ok=True)
         with warehouse.opened(folder / f"{warehouse.NAME}.duckdb", platform.settings) as connection:

@@ -26,8 +26,8 @@ from clearer_platform.silver.states import (
     expected_fingerprint,
     outcome_at,
     places,
+    read_as,
     refusals_at,
-    source_of,
     state,
 )
 from clearer_platform.silver.verdict import Part, Verdict
@@ -98,6 +98,8 @@ def judged(platform: Platform, delivery: Delivery, work: Path) -> tuple[Outcome,
 
 
 def _bench(platform: Platform, region: str, table: str, work: Path) -> Bench:
+    source = platform.source(region, table)
+
     def aside(delivery: Delivery, name: str) -> Path:
         """Beside its target, so that publishing is a rename; in the work folder where the target is a bucket."""
         target = platform.layout(region).silver_file(name, delivery.day, delivery.slot)
@@ -105,7 +107,7 @@ def _bench(platform: Platform, region: str, table: str, work: Path) -> Bench:
 
     return Bench(
         contract=platform.contract(table),
-        source=lambda delivery: source_of(platform, delivery),
+        source=lambda delivery: read_as(source, delivery),
         nested=[(child, platform.source(region, child.name)) for child in platform.children(table)],
         settings=platform.settings,
         work=work,

@@ -48,8 +48,12 @@ def expected_fingerprint(platform: Platform, delivery: Delivery) -> str:
 
 
 def source_of(platform: Platform, delivery: Delivery) -> TableSource:
-    """How the delivery is read: as its region writes the table, or in the platform's own form."""
-    source = platform.source(delivery.region, delivery.table)
+    """How the delivery is read."""
+    return read_as(platform.source(delivery.region, delivery.table), delivery)
+
+
+def read_as(source: TableSource, delivery: Delivery) -> TableSource:
+    """How the delivery is read whose region writes the table like `source`: a restored backup is in our own form."""
     return source.own_form if delivery.manifest.restores else source
 
 

@@ -36,14 +36,17 @@ def killed_everywhere(
     commits: tuple[str, ...],
     least: int,
 ) -> None:
-    """Kill `work` before and after each of its commit points; what is there then, and after running it again."""
+    """Kill `work` before each of its commit points; what is there then, and after running it again.
+
+    What a kill after one leaves is what a kill before the next one leaves.
+    """
     home = platform.settings.home
     shutil.copytree(home, copy)
     before = state()
     assert in_child(work) == 0
     after = state()
     assert before != after
-    for point in itertools.count():
+    for point in itertools.count(0, 2):
         shutil.rmtree(home)
         shutil.copytree(copy, home)
         ended = in_child(work, kill_at=point, commits=commits)
@@ -75,7 +78,7 @@ def test_a_backup_and_the_removal_of_the_one_before(facts, tmp_path):
         newest = kept(facts)[0]
         return (newest,)
 
-    killed_everywhere(facts, tmp_path / "copy", back_up, state, (*PUBLISHING, "unlink"), least=6)
+    killed_everywhere(facts, tmp_path / "copy", back_up, state, (*PUBLISHING, "unlink"), least=12)
     files = sorted(p.suffix for p in (facts.layout("eu").root / "backups/facts").iterdir())
     assert files == [".avro", ".json"], "a file without a manifest, or an old backup, was left"
 
