@@ -65,14 +65,14 @@ def layer_of(platform: Platform, region: str, table: str) -> Layer:
     """Whether `region` delivers `table`, or it is one of its gold. Raises UnknownName or BackupError for neither."""
     if table in platform.region(region).tables:
         return "delivered"
-    if table in _models(platform):
-        return "gold"
     if table in platform.tables(region):
         parent = platform.delivered(table)
         raise BackupError(
             f"the rows of {table} stand in the records of {parent}, and are backed up with them",
             hint=f"back up {parent}",
         )
+    if table in _models(platform):
+        return "gold"
     raise UnknownName(f"table of region {region}", table, possible(platform, region))
 
 
