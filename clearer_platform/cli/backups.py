@@ -63,13 +63,13 @@ def backup(
         for one in made:
             say(f"{one.id}  {one.region}  {plural(one.rows, 'row')}, {plural(one.bytes, 'byte')}")
     if failed:
-        first, *others = failed
-        more = f"; and {plural(len(others), 'other table')} could not either" if others else ""
-        raise ClearerError(f"{first.message}{more}", hint=first.hint)
+        for error in failed[:-1]:
+            note(f"not backed up: {error.message}")
+        raise failed[-1]
 
 
 def _wanted(platform: "Platform", regions: list[str], tables: list[str] | None) -> list[tuple[str, str]]:
-    """Region and table of what is asked for. Raises what says why a table that no region has cannot be backed up."""
+    """Region and table of what is asked for; a table that no region has is asked of the first, which says why not."""
     from clearer_platform.serving import backups
 
     has = {region: backups.possible(platform, region) for region in regions}

@@ -1,54 +1,71 @@
 """`clearer backup`, `clearer backups` and `clearer restore`."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from clearer_platform_tests.cli.conftest import SECRET
+from clearer_platform_tests.cli.conftest import EU, REGISTRY, SECRET, Cli, text
+
+TABLES = ("customers", "transactions")
 
 
-def test_from_backup_to_restore_and_back(own):
-    made = own.json("backup", "transactions", "dim_branches", "--region", "eu")
-    assert [(b["table"], b["layer"], b["region"]) for b in made] == [
-        ("transactions", "delivered", "eu"),
-        ("dim_branches", "gold", "eu"),
-    ]
-    assert made[0]["rows"] == 10 and len(made[0]["sha256"]) == 64  # T3 stood at a local time that does not exist
-    first = made[0]["id"]
-    assert [b["id"] for b in own.json("backups", "list", "--table", "transactions")] == [first]
-    assert first in own("backups", "list").stdout
-    assert "is whole: 10 rows" in own("backups", "verify", first, "--region", "eu").stdout
-
-    own("deliver", late(own.home), "--table", "transactions", "--region", "eu", "--day", "2024-03-31")
-    assert own.json("backup", "transactions", "--region", "eu")[0]["rows"] == 11
-    said = own("restore", first, "--table", "transactions", "--region", "eu", "--yes").stdout
-    assert "transactions eu: 10 rows restored" in said and "clearer materialize --region eu" in said
-    assert own.json("backup", "transactions", "--region", "eu")[0]["sha256"] == made[0]["sha256"]
-    assert own.json("restore", made[1]["id"], "-t", "dim_branches", "-r", "eu", "-y")["day"] is None
-    own("backups", "prune", "--table", "transactions", "--region", "eu", "--keep", 1)
-    assert len(own.json("backups", "list", "--table", "transactions")) == 1
+@pytest.fixture
+def home(empty):
+    """A home to which eu has delivered two tables; gold has not been built."""
+    for table in TABLES:
+        name = f"{table}-2024-03-30.csv"
+        file = empty.home / name
+        file.write_bytes(text(EU[name], "eu"))
+        empty("deliver", file, "--table", table, "--region", "eu", "--day", "2024-03-30")
+    return empty
 
 
-def late(home: Path) -> Path:
-    """One more transaction."""
-    file = home / "late.csv"
-    header = (home / "eu/landing/transactions/transactions-2024-03-30.csv").read_text("cp1252").splitlines()[0]
-    file.write_text(f"{header}\nT99;31.03.2024 12:00:00;b1;Late;C1;1,00;1;Pending;P1;1,00\n")
-    return file
+def test_from_backup_to_restore_and_back(home):
+    (made,) = home.json("backup", "transactions", "--region", "eu")
+    assert (made["table"], made["layer"], made["region"], made["rows"]) == ("transactions", "delivered", "eu", 1)
+    assert len(made["sha256"]) == 64 and "gold" not in made
+    first = made["id"]
+    assert [b["id"] for b in home.json("backups", "list", "--table", "transactions")] == [first]
+    assert first in home("backups", "list").stdout
+    assert "is whole: 1 row" in home("backups", "verify", first, "--region", "eu").stdout
+
+    name = "transactions-2024-03-31.csv"
+    (home.home / name).write_bytes(text(EU[name], "eu"))
+    home("deliver", home.home / name, "--table", "transactions", "--region", "eu", "--day", "2024-03-31")
+    assert home.json("backup", "transactions", "--region", "eu")[0]["rows"] == 10  # T3 has no possible time
+    said = home("restore", first, "--table", "transactions", "--region", "eu", "--yes").stdout
+    assert "transactions eu: 1 row restored" in said and "clearer materialize --region eu" in said
+    assert home.json("backup", "transactions", "--region", "eu")[0]["sha256"] == made["sha256"]
+    home("backups", "prune", "--table", "transactions", "--region", "eu", "--keep", 1)
+    assert len(home.json("backups", "list", "--table", "transactions")) == 1
 
 
-def test_into_an_empty_platform_by_its_path(own, empty):
-    (made,) = own.json("backup", "customers", "--region", "eu")
+def test_into_an_empty_platform_by_its_path(home, tmp_path):
+    (made,) = home.json("backup", "customers", "--region", "eu")
     assert SECRET not in str(made)
-    done = empty.json("restore", made["file"], "--table", "customers", "--region", "eu", "--yes")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/regions.toml").write_text(REGISTRY)
+    for suffix in (".avro", ".json"):
+        shutil.copy(Path(made["file"]).with_name(made["id"] + suffix), tmp_path)
+    other = Cli(tmp_path / "other")
+    done = other.json("restore", tmp_path / f"{made['id']}.avro", "--table", "customers", "--region", "eu", "--yes")
     assert done["backup"]["id"] == made["id"]
-    assert empty.json("backup", "customers", "--region", "eu")[0]["sha256"] == made["sha256"]
+    assert other.json("backup", "customers", "--region", "eu")[0]["sha256"] == made["sha256"]
 
 
-def test_everything(own):
+def test_a_table_that_cannot_be_backed_up_stops_no_other(home):
+    """Gold of eu has not been built."""
+    assert "eu has no gold yet" in home.error("backup", "dim_branches", "customers", "--region", "eu")
+    assert {b["table"] for b in home.json("backups", "list")} == {"customers"}
+
+
+def test_gold_and_everything(own):
     made = own.json("backup", "--all", "--region", "us")
     assert {b["region"] for b in made} == {"us"} and {b["layer"] for b in made} == {"delivered", "gold"}
-    assert {"customers", "transactions", "branch_performance_daily"} <= {b["table"] for b in made}
+    by_table = {b["table"]: b["id"] for b in made}
+    assert {"customers", "transactions", "branch_performance_daily"} <= set(by_table)
+    assert own.json("restore", by_table["dim_branches"], "-t", "dim_branches", "-r", "us", "-y")["day"] is None
 
 
 @pytest.mark.parametrize(
@@ -63,5 +80,5 @@ def test_everything(own):
         (["backups", "verify", "t-20240330T120000.000000Z-0123456789abcdef", "-r", "eu"], 1, "there is no backup"),
     ],
 )
-def test_what_cannot_be_is_said(cli, arguments, code, said):
-    assert said in cli.error(*arguments, code=code)
+def test_what_cannot_be_is_said(empty, arguments, code, said):
+    assert said in empty.error(*arguments, code=code)
