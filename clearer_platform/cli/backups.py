@@ -47,7 +47,7 @@ def backup(
     if bool(table) == all_:
         raise typer.BadParameter("name tables, or say --all")
     platform = open_platform()
-    wanted = _wanted(platform, chosen_regions(platform, region), table)
+    wanted = _wanted(platform, chosen_regions(platform, region), table or None)
     made: list[Backup] = []
     failed: list[ClearerError] = []
     with steps(f"backing up {plural(len(wanted), 'table')}") as advance:
@@ -69,14 +69,14 @@ def backup(
 
 
 def _wanted(platform: "Platform", regions: list[str], tables: list[str] | None) -> list[tuple[str, str]]:
-    """Region and table of what is asked for; a table that no region has is asked of the first, which says why not."""
+    """Region and table of what is asked for (None: all); what no region has is asked of the first, which says why."""
     from clearer_platform.serving import backups
 
-    has = {region: backups.possible(platform, region) for region in regions}
-    chosen = tables or sorted({table for there in has.values() for table in there})
-    found = [(region, table) for region in regions for table in chosen if table in has[region]]
-    missing = [(regions[0], table) for table in chosen if not any(table in there for there in has.values())]
-    return [*found, *missing]
+    if tables is None:
+        return [(region, table) for region in regions for table in backups.possible(platform, region)]
+    found = [(of, table) for of in regions for table in tables if backups.is_possible(platform, of, table)]
+    missing = set(tables) - {table for _, table in found}
+    return [*found, *((regions[0], table) for table in tables if table in missing)]
 
 
 @app.command("list")

@@ -27,8 +27,7 @@ def backup_keys(platform: Platform) -> list[dg.AssetKey]:
 
 def backed_up(platform: Platform, region: str) -> list[str]:
     """The tables in the settings that a region has."""
-    possible = set(backups.possible(platform, region))
-    return [table for table in platform.settings.backup_tables if table in possible]
+    return [table for table in platform.settings.backup_tables if backups.is_possible(platform, region, table)]
 
 
 def back_up(context: dg.AssetExecutionContext, run: Run) -> Events:

@@ -8,8 +8,8 @@ prune(platform, "eu", "customers", keep=7)       remove old ones
 """
 
 from clearer_platform.serving.backups.backup import Backup, Restored
-from clearer_platform.serving.backups.making import create, possible
+from clearer_platform.serving.backups.making import create, is_possible, possible
 from clearer_platform.serving.backups.restoring import restore
 from clearer_platform.serving.backups.store import damaged, listed, prune, verify
 
-__all__ = ["Backup", "Restored", "create", "damaged", "listed", "possible", "prune", "restore", "verify"]
+__all__ = ["Backup", "Restored", "create", "damaged", "is_possible", "listed", "possible", "prune", "restore", "verify"]

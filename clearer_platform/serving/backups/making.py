@@ -31,6 +31,11 @@ def possible(platform: Platform, region: str) -> list[str]:
     return [*platform.region(region).tables, *_models(platform)]
 
 
+def is_possible(platform: Platform, region: str, table: str) -> bool:
+    """Whether `table` of `region` can be backed up."""
+    return table in platform.region(region).tables or table in _models(platform)
+
+
 def create(platform: Platform, region: str, table: str, *, clock: Clock = now) -> Backup:
     """Back up what `table` of `region` says now.
 
