@@ -1,0 +1,208 @@
+"""Who may call what: every endpoint says which operation it is, and nothing answers that does not.
+
+A request is judged before its body is read: by its API key, by how often that asks, by its role, and by its region.
+"""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
+
+from clearer_platform import gold
+from clearer_platform.errors import UnknownName
+from clearer_platform.governance import LAYERS, Layer, Operation, Roles
+from clearer_platform.platform import Platform
+from clearer_platform.serving.api.keys import Key
+from clearer_platform.serving.api.problems import Problem
+from clearer_platform.serving.api.service import Service, service_of
+
+F = TypeVar("F", bound=Callable[..., Any])
+RULE = "clearer_rule"
+TABLE = "table"
+"""The path parameter that names the table an endpoint is about."""
+
+bearer = HTTPBearer(
+    auto_error=False, scheme_name="api_key", description="An API key that `clearer api-keys create` made."
+)
+"""Says in the OpenAPI document what `GuardedRoute` asks for."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a caller must be allowed to do for an endpoint to answer."""
+
+    operation: Operation | None
+    """None: nothing; the endpoint tells everybody what concerns them."""
+    needs_key: bool = True
+    fixed: str | None = None
+    """The one table (`gold.hires_by_quarter`) that the endpoint is about, where its path names none."""
+    layers: tuple[Layer, ...] = ()
+    """Where a table that the path names is looked for, first to last."""
+
+
+public = Rule(None, needs_key=False)
+"""For endpoints that anybody may call."""
+any_role = Rule(None)
+"""For endpoints that tell whoever has a key what that key may do."""
+
+
+def needs(operation: Operation, *layers: Layer, table: str | None = None) -> Rule:
+    """The rule for an endpoint that is `operation` on the table its path names, on `table`, or else on any."""
+    return Rule(operation, fixed=table, layers=layers or LAYERS[operation])
+
+
+def guarded(rule: Rule) -> Callable[[F], F]:
+    """Give an endpoint its rule."""
+
+    def give(endpoint: F) -> F:
+        setattr(endpoint, RULE, rule)
+        return endpoint
+
+    return give
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: an API key that is valid, with the role and the region that it stands for."""
+
+    key: Key
+    roles: Roles
+
+    @property
+    def region(self) -> str:
+        """The one region whose tables the caller may be told about."""
+        return self.key.region
+
+    def may(self, operation: Operation, table: str) -> bool:
+        """Whether the caller's role may do `operation` on `<layer>.<name>`."""
+        return self.roles.allows(self.key.role, operation, table)
+
+    def sees(self, model: gold.Model) -> bool:
+        """Whether people occur in a model in no other form than the role may see."""
+        return model.leaves in self.roles.sees(self.key.role)
+
+
+class GuardedRoute(APIRoute):
+    """A route that answers only whom its endpoint's rule allows. Without a rule there is no route."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        rule = getattr(endpoint, RULE, None)
+        if not isinstance(rule, Rule):
+            raise TypeError(f"{path}: the endpoint {endpoint.__name__} has no rule (@guarded): it would be open to all")
+        self.rule = rule
+        super().__init__(path, endpoint, **options)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's handler, behind the judgement."""
+        handler = super().get_route_handler()
+
+        async def guarded_handler(request: Request) -> Response:
+            if self.rule.needs_key:
+                service = service_of(request)
+                caller = _authenticated(request, service)
+                service.requests.take(caller.key.id)
+                if self.rule.operation is not None:
+                    await _authorize(request, service, caller, self.rule, self.rule.operation)
+            return await handler(request)
+
+        return guarded_handler
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks, as the guard found out."""
+    found: Caller = request.state.caller
+    return found
+
+
+Asking = Annotated[Caller, Depends(caller_of)]
+Serving = Annotated[Service, Depends(service_of)]
+
+
+def address(request: Request) -> str:
+    """Where a request comes from."""
+    return request.client.host if request.client else "unknown"
+
+
+def tables(platform: Platform, region: str, layer: Layer) -> list[str]:
+    """The tables of a layer that the service has to do with in a region."""
+    if layer == "silver":
+        return list(platform.region(region).tables)
+    if layer == "gold":
+        return [model.alias for model in gold.models(platform) if model.layer == "gold" and _is_table(model)]
+    return []
+
+
+def readable(platform: Platform, caller: Caller) -> list[str]:
+    """The tables of gold that may leave the caller's region, in a form that the caller's role may see."""
+    found = [model for model in gold.leaving(platform, caller.region) if _is_table(model) and caller.sees(model)]
+    return [model.alias for model in found if caller.may(Operation.READ, f"gold.{model.alias}")]
+
+
+def _is_table(model: gold.Model) -> bool:
+    return model.materialized != "table_function"
+
+
+def _authenticated(request: Request, service: Service) -> Caller:
+    """Who asks. Raises Problem 401, or 429 where that was said too often."""
+    scheme, token = get_authorization_scheme_param(request.headers.get("authorization"))
+    key = service.keys.known(token) if scheme.lower() == "bearer" else None
+    request.state.key_id = key.id if key else service.keys.claimed(token)
+    if key is None or key.revoked_at or not _is_declared(key, service):
+        service.failures.take(address(request))
+        # One answer for all: it tells nobody which keys there are.
+        raise Problem(
+            401,
+            "no-valid-key",
+            "this needs a valid API key",
+            hint="send it as `Authorization: Bearer <key>`; `clearer api-keys create` makes one",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    request.state.caller = caller = Caller(key, service.roles)
+    return caller
+
+
+def _is_declared(key: Key, service: Service) -> bool:
+    """Whether there are (still) a role and a region of which the key speaks."""
+    return key.role in service.roles.roles and key.region in service.platform.registry.regions
+
+
+async def _authorize(request: Request, service: Service, caller: Caller, rule: Rule, operation: Operation) -> None:
+    """Raise Problem unless the caller's role may do what the rule says, and 404 for a table that is not there."""
+    if rule.fixed is not None:
+        if not caller.may(operation, rule.fixed):
+            raise _forbidden(caller, operation, rule.fixed)
+        return
+    grants = service.roles.grants(caller.key.role)
+    if not any(operation in g.may and {s.split(".")[0] for s in g.on} & {*rule.layers} for g in grants):
+        raise _forbidden(caller, operation, "any table")
+    if TABLE in request.path_params:
+        await service.workers.run(_check_table, request, service.platform, caller, rule.layers, operation)
+
+
+def _check_table(
+    request: Request, platform: Platform, caller: Caller, layers: tuple[Layer, ...], operation: Operation
+) -> None:
+    """Find the table that the path names and judge it; `request.state.table` is then its full name."""
+    name = request.path_params[TABLE]
+    allowed: list[str] = []
+    for layer in layers:
+        known = tables(platform, caller.region, layer)
+        if name in known:
+            request.state.table = f"{layer}.{name}"
+            if not caller.may(operation, request.state.table):
+                raise _forbidden(caller, operation, request.state.table)
+            if operation is Operation.READ and name not in readable(platform, caller):
+                raise Problem(403, "not-allowed", f"{name} may not leave {caller.region} in the form that it has")
+            return
+        allowed += [each for each in known if caller.may(operation, f"{layer}.{each}")]
+    if operation is Operation.READ:
+        allowed = readable(platform, caller)
+    raise UnknownName(f"table of region {caller.region}", name[:80], allowed)
+
+
+def _forbidden(caller: Caller, operation: Operation, on: str) -> Problem:
+    return Problem(403, "not-allowed", f"the role {caller.key.role} may not {operation.replace('_', ' ')} {on}")

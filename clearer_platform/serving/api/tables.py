@@ -1,0 +1,125 @@
+"""Tables: what a caller may do with which of them, and the rows of those that may leave the region."""
+
+from datetime import date
+from typing import Annotated, Any
+
+import pyarrow as pa
+from fastapi import APIRouter, Depends, Path, Query, Response
+from pydantic import BaseModel, Field
+
+from clearer_platform.governance import LAYERS, Layer, Operation
+from clearer_platform.platform import Platform
+from clearer_platform.serving import catalogue
+from clearer_platform.serving.api.access import (
+    Asking,
+    Caller,
+    GuardedRoute,
+    Serving,
+    any_role,
+    bearer,
+    guarded,
+    needs,
+    readable,
+    tables,
+)
+from clearer_platform.serving.api.answers import CSV, Wish, as_csv, csv
+from clearer_platform.serving.api.problems import Problem, documented
+from clearer_platform.serving.reading import read
+
+router = APIRouter(
+    prefix="/v1/tables",
+    route_class=GuardedRoute,
+    tags=["tables"],
+    dependencies=[Depends(bearer)],
+    responses=documented(401, 403, 404, 406, 422, 429),
+)
+
+TableName = Annotated[str, Path(pattern="^[a-z][a-z0-9_]{0,99}$", description="A name that `GET /v1/tables` lists.")]
+PAGE = 1000
+
+
+class Column(BaseModel):
+    """One column of a table."""
+
+    name: str
+    type: str
+    description: str
+
+
+class Table(BaseModel):
+    """A table, and what the caller may do with it."""
+
+    name: str = Field(examples=["hires_by_quarter"])
+    layer: Layer = Field(description="silver: delivered by the region; gold: built from what was delivered.")
+    description: str
+    operations: list[Operation] = Field(description="What the API key may do with it.")
+    columns: list[Column]
+
+
+class Rows(BaseModel):
+    """A part of a table's rows. Decimals are texts, so that no digit is lost; instants are in UTC."""
+
+    table: str
+    region: str
+    rows: list[dict[str, Any]]
+    more: bool = Field(description="Whether there are rows after these: ask again with a larger `offset`.")
+
+
+@router.get("")
+@guarded(any_role)
+async def list_tables(service: Serving, caller: Asking) -> list[Table]:
+    """The tables of the key's region with which the key may do anything, and what that is."""
+    return await service.workers.run(_listed, service.platform, caller)
+
+
+@router.get("/{table}", response_model=Rows, responses=as_csv("The rows, ordered by all columns from the left."))
+@guarded(needs(Operation.READ, "gold"))
+async def read_table(
+    service: Serving,
+    caller: Asking,
+    wish: Wish,
+    table: TableName,
+    start: Annotated[date | None, Query(alias="from", description="First day.", examples=["2024-10-24"])] = None,
+    end: Annotated[date | None, Query(alias="to", description="Last day, included.")] = None,
+    limit: Annotated[int, Query(ge=1, description="Rows at the most.")] = PAGE,
+    offset: Annotated[int, Query(ge=0, le=2**40, description="Rows to leave out.")] = 0,
+) -> Response | Rows:
+    """Rows of a table of gold. Only what may leave the region is read: figures, and, for some roles, pseudonyms."""
+    most = service.platform.settings.api_max_rows
+    if limit > most:
+        raise Problem(422, "invalid-request", f"limit: an answer has {most:,} rows at the most")
+    # One row more than was asked for says whether there are more.
+    found = await service.workers.run(
+        read, service.platform, table, region=caller.region, start=start, end=end, window=(limit + 1, offset)
+    )
+    part, more = found.slice(0, limit), found.num_rows > limit
+    if wish == CSV:
+        return await service.workers.run(csv, part, service.platform.layout(caller.region).work)
+    return await service.workers.run(_as_rows, table, caller.region, part, more)
+
+
+def _as_rows(table: str, region: str, part: pa.Table, more: bool) -> Rows:
+    return Rows(table=table, region=region, rows=part.to_pylist(), more=more)
+
+
+def _listed(platform: Platform, caller: Caller) -> list[Table]:
+    described = {(each.layer, each.name): each for each in catalogue.tables(platform)}
+    may_read = readable(platform, caller)
+    found = []
+    for layer in ("silver", "gold"):
+        for name in tables(platform, caller.region, layer):
+            operations = [
+                operation
+                for operation in Operation
+                if layer in LAYERS[operation]
+                and caller.may(operation, f"{layer}.{name}")
+                and (operation is not Operation.READ or name in may_read)
+            ]
+            if operations:
+                found.append(_table(described[layer, name], operations))
+    return found
+
+
+def _table(info: catalogue.TableInfo, operations: list[Operation]) -> Table:
+    columns = [Column(name=c.name, type=c.type, description=c.description) for c in info.columns]
+    return Table(name=info.name, layer=info.layer, description=info.description, operations=operations, columns=columns)
