@@ -84,6 +84,10 @@ class BuildError(ClearerError):
     """Gold could not be built or did not pass its tests; the last good version stays."""
 
 
+class BackupError(ClearerError):
+    """A backup that cannot be made or used: damaged, of another table or region, or of another state of gold."""
+
+
 class Busy(ClearerError):
     """Another process holds a lock for longer than was allowed to wait."""
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from upath import UPath
 
+from clearer_platform.bronze.series import Series
+
 STAMP = "%Y%m%dT%H%M%S.%fZ"
 
 
@@ -31,6 +33,8 @@ class Manifest(BaseModel):
     sha256: str
     record_count: int | None = None
     """Number of records that the sender stated."""
+    series: Series | None = None
+    """The batches that it was sealed from, where it was."""
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,11 @@ class Layout:
         return self.refused(table) / f"day={day}" / f"{quoted(slot)}{suffix}"
 
     @property
+    def backups(self) -> UPath | Path:
+        """The backups of this root's tables."""
+        return self.root / "backups"
+
+    @property
     def warehouse(self) -> UPath | Path:
         """The serving copy of this root's gold."""
         return self.root / "warehouse.duckdb"

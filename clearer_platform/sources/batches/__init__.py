@@ -1,0 +1,47 @@
+"""Batches: rows that come one request at a time, made durable one by one and sealed into few deliveries.
+
+A batch is UTF-8. JSON is an array of objects whose keys are the contract's column names; numbers and booleans may
+stand as such. CSV is what a file of the region would be (delimiter, quote, decimal sign, dates: as its registry entry
+says): with `header`, the first record has the names that the region's files have; without, the contract's columns come
+in order, and only optional ones at the end may lack. A header is never guessed.
+
+`batch.py` says what a batch is, `spool.py` keeps the batches of a region, `sealing.py` makes deliveries of them,
+`logs.py` writes their logs as files. They are judged in `silver`, which stands above; `serving/batches.py` puts both
+together.
+"""
+
+from clearer_platform.sources.batches.batch import (
+    MOST_ROWS,
+    Batch,
+    BatchError,
+    BatchRecord,
+    EmptyBatch,
+    Form,
+    InvalidRow,
+    KeyReused,
+    MalformedBatch,
+    Status,
+    Summary,
+    Taken,
+    TooManyRows,
+    UnknownBatch,
+    UnknownColumn,
+)
+
+__all__ = [
+    "MOST_ROWS",
+    "Batch",
+    "BatchError",
+    "BatchRecord",
+    "EmptyBatch",
+    "Form",
+    "InvalidRow",
+    "KeyReused",
+    "MalformedBatch",
+    "Status",
+    "Summary",
+    "Taken",
+    "TooManyRows",
+    "UnknownBatch",
+    "UnknownColumn",
+]
