@@ -28,6 +28,7 @@ class Platform:
         platform = cls(settings, load_registry(settings.registry_path), load_contracts(settings.contract_modules))
         for contract in platform.contracts.values():
             _check_nesting(platform, contract)
+            _check_references(platform, contract)
         for region in platform.registry.regions.values():
             for table in region.tables:
                 _check_entry(platform, region, table)
@@ -106,6 +107,41 @@ def _check_nesting(platform: Platform, contract: Contract) -> None:
             f"contract {contract.name}: it has the key columns of {name} ({', '.join(parent.key)}), with the same "
             f"types and kinds of personal data, and the same load mode ({parent.load_mode})"
         )
+
+
+def _check_references(platform: Platform, contract: Contract) -> None:
+    """Raise ContractError for a reference that does not fit the table that it names."""
+    for reference in contract.references:
+        parent, where = platform.contracts.get(reference.table), f"contract {contract.name}: {reference.name}"
+        if parent is None:
+            raise ContractError(f"{where}: there is no such table")
+        ours = [contract.column(name).dtype for name in reference.columns]
+        if ours != [parent.column(name).dtype for name in parent.key]:
+            key = ", ".join(parent.key)
+            raise ContractError(f"{where}: its columns differ from the key ({key}) in number or type")
+        if reference.waits:
+            _check_awaited(platform, contract, parent, where)
+
+
+def _check_awaited(platform: Platform, contract: Contract, parent: Contract, where: str) -> None:
+    """Raise ContractError for a parent that rows cannot wait for."""
+    if contract.nested or parent.nested or platform.children(contract.name):
+        raise ContractError(f"{where}: records with elements and the elements neither wait nor are waited for")
+    if contract.shared and not parent.shared:
+        raise ContractError(f"{where}: what one region delivers for all cannot wait for what each has of its own")
+    if contract.name in _waited_for(platform, parent.name):
+        raise ContractError(f"{where}: the rows would wait for each other")
+
+
+def _waited_for(platform: Platform, table: str) -> set[str]:
+    """`table`, and all that its rows wait for."""
+    found, open_ = set[str](), [table]
+    while open_:
+        name = open_.pop()
+        if name in platform.contracts and name not in found:
+            found.add(name)
+            open_ += [reference.table for reference in platform.contracts[name].awaited]
+    return found
 
 
 def _check_entry(platform: Platform, region: Region, table: str) -> None:

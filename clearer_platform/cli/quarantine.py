@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from clearer_platform.cli.options import From, Json, Regions, To, in_order
 from clearer_platform.cli.options import day as parse_day
 from clearer_platform.cli.output import note, plural, print_json, print_table, say
+from clearer_platform.cli.pending import say_pending
 from clearer_platform.serving.formats import Format, format_of
 
 if TYPE_CHECKING:
@@ -58,13 +59,15 @@ def list_(
 
         clearer quarantine list --region eu --from 2024-10-24
     """
-    found = _groups(_opened(), region, table, start, end, rule)
+    platform = _opened()
+    found = _groups(platform, region, table, start, end, rule)
     if json:
         print_json([asdict(group) for group in found])
         return
     print_groups(found)
     if found:
         note("why, and what to do: clearer quarantine explain --region R --table T --day D")
+    say_pending(platform, region or list(platform.registry.regions), table)
 
 
 @app.command()

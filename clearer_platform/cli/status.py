@@ -10,6 +10,7 @@ import typer
 from clearer_platform.cli.aside import say_set_aside
 from clearer_platform.cli.options import From, Json, Regions, To, in_order
 from clearer_platform.cli.output import console, note, print_json, progress, say
+from clearer_platform.cli.pending import say_pending
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -74,6 +75,7 @@ def status(
         print_grid(found if len(regions) == 1 or tables else states.by_region(found))
         _say_silence(platform, found, now)
     if not json:
+        say_pending(platform, regions, tables)
         say_set_aside(platform, regions if region else None)
 
 

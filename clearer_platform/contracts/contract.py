@@ -73,6 +73,16 @@ class Reference:
 
     columns: tuple[str, ...]
     table: str
+    waits: bool = False
+    """Whether a row waits for its parent: while no current row of `table` has the key, gold holds it back as pending.
+
+    A parent that is itself held back is not there. A row without a value in one of the columns names no parent.
+    """
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages and tables: `departments (department_id)`."""
+        return f"{self.table} ({', '.join(self.columns)})"
 
 
 @dataclass(frozen=True)
@@ -158,6 +168,11 @@ class Contract:
             )
         if self.shared and any(column.personal for column in self.columns):
             raise ContractError(f"contract {self.name}: a shared table may not hold personal data")
+
+    @property
+    def awaited(self) -> tuple[Reference, ...]:
+        """The references whose parents its rows wait for."""
+        return tuple(reference for reference in self.references if reference.waits)
 
     @property
     def description(self) -> str:

@@ -16,7 +16,7 @@ from clearer_platform.gold.leaving import leaving
 from clearer_platform.gold.project import Prepared, prepare
 from clearer_platform.gold.region import build, build_warehouse
 from clearer_platform.gold.results import Build, GoldFailed, TestResult
-from clearer_platform.gold.serve import connect, contained, served_as_of, view
+from clearer_platform.gold.serve import connect, contained, pending, served_as_of, view
 
 __all__ = [
     "Build",
@@ -33,6 +33,7 @@ __all__ = [
     "contained",
     "leaving",
     "models",
+    "pending",
     "prepare",
     "served_as_of",
     "view",

@@ -103,6 +103,7 @@ def described(contracts: dict[str, Contract]) -> dict[str, dict[str, object]]:
             "tombstone": contract.tombstone,
             "shared": contract.shared,
             "nested": contract.nested and contract.nested.parent,
+            "awaited": [{"name": r.name, "table": r.table, "columns": r.columns} for r in contract.awaited],
             "columns": [column.name for column in contract.columns],
             "direct": contract.personal(Personal.DIRECT),
         }

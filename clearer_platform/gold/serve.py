@@ -67,6 +67,19 @@ def contained(platform: Platform, region: str) -> dict[tuple[str, date, str], st
     return {(table, day, slot): f for (_, table, day, slot), f in state.contents.items()}
 
 
+def pending(platform: Platform, region: str) -> dict[tuple[str, str], int]:
+    """(table, reference) -> number of accepted rows that the region's served gold holds back for want of it."""
+    if warehouse.state(warehouse.serving_copy(platform.layout(region))) is None:
+        return {}
+    with warehouse.read(platform.layout(region)) as connection:
+        if not connection.execute("from duckdb_tables() where table_name = 'pending_rows'").fetchall():
+            return {}  # built by an earlier version, or by a project of one's own
+        rows = connection.execute(
+            "select table_name, reference, count(*) from gold.pending_rows group by all order by all"
+        ).fetchall()
+    return {(table, reference): number for table, reference, number in rows}
+
+
 def served_as_of(platform: Platform, region: str) -> date | None:
     """The as-of date that the region's served gold was asked for, if it was for one."""
     state = warehouse.state(warehouse.serving_copy(platform.layout(region)))

@@ -34,6 +34,8 @@ class TableInfo:
     """Whether its days can be computed for any time zone."""
     has_as_of: bool = False
     """Whether what it says depends on an as-of date."""
+    order: tuple[str, ...] = ()
+    """What its rows are ordered by when they are read, as SQL says it (`hired desc`)."""
 
     @property
     def is_regional(self) -> bool:
@@ -50,10 +52,11 @@ def tables(platform: Platform) -> list[TableInfo]:
             name=model.alias,
             layer=model.layer,
             description=model.description,
-            day_column=model.day_column or _day(model),
+            day_column=_day(model),
             columns=tuple(ColumnInfo(*column) for column in model.columns),
             is_zoned=(model.layer, in_any_zone(model.alias)) in macros,
             has_as_of=model.as_of,
+            order=tuple(model.meta.get("order", ())) or _by_day(model),
         )
         for model in models
         if model.materialized != MACRO
@@ -72,7 +75,12 @@ def in_any_zone(table: str) -> str:
 
 def _day(model: gold.Model) -> str | None:
     """A column called day selects by days, where the model names no other."""
-    return next((name for name, kind, _ in model.columns if name == "day" and kind == "date"), None)
+    return model.day_column or next((name for name, kind, _ in model.columns if name == "day" and kind == "date"), None)
+
+
+def _by_day(model: gold.Model) -> tuple[str, ...]:
+    day = _day(model)
+    return (f'"{day}"', "1", "2") if day else ()
 
 
 def _accepted(contract: Contract) -> TableInfo:

@@ -155,7 +155,7 @@ def _built(
             conditions.append(f'"{table.day_column}" {sign} ?')
             parameters.append(day)
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    order = f' ORDER BY "{table.day_column}", 1, 2' if table.day_column else ""
+    order = f" ORDER BY {', '.join(table.order)}" if table.order else ""
     if window:
         order = " ORDER BY ALL LIMIT ? OFFSET ?"
         parameters += window

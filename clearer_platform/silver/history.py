@@ -80,9 +80,7 @@ def _orphans(platform: Platform, region: str, contract: Contract, days: Collecti
         connection.execute("SET TimeZone = 'UTC'")
         children = _files(connection, platform, region, contract, days)
         return {
-            f"{reference.table} ({', '.join(reference.columns)})": _without_parent(
-                connection, platform, region, contract, reference, children
-            )
+            reference.name: _without_parent(connection, platform, region, contract, reference, children)
             for reference in contract.references
         }
 

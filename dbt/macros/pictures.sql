@@ -25,6 +25,7 @@
         select * from {{ source('silver', table) }}
         semi join {{ picture_days(table, number) }} as days using (_region, _day)
         anti join {{ ref('int_replaced_' ~ delivered(table)) }} using ({{ place() }})
+        where {{ has_its_parents(table, table) }}
     )
 {%- endmacro %}
 

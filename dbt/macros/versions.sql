@@ -11,7 +11,7 @@
     {%- if table not in var('contracts') and execute -%}
         {{ exceptions.raise_compiler_error("no contract is called " ~ table) }}
     {%- endif -%}
-    {{ return(var('contracts').get(table, {'key': [], 'ordering': [], 'load_mode': 'upsert'})) }}
+    {{ return(var('contracts').get(table, {'key': [], 'ordering': [], 'load_mode': 'upsert', 'awaited': []})) }}
 {%- endmacro %}
 
 {#- The columns that tell one record of `table` from another. The surrogate key has the region in it. -#}
@@ -71,7 +71,7 @@
         {%- do columns.append('_event_day') -%}
         {%- if event_time not in columns -%}{%- do columns.append(event_time) -%}{%- endif -%}
     {%- endif -%}
-    select {{ columns | join(', ') }}, {{ is_tombstone(table) }} as _is_deleted
+    select {{ columns | join(', ') }}, {{ is_current(table, table) }} as _is_current
     from {{ candidates(table) }}
     {%- if is_incremental() %}
     semi join clearer.touched_{{ table }} using ({{ identity | join(', ') }})
@@ -85,7 +85,8 @@
   Runs before int_<table> is brought up to date.
 
   Later builds: which keys may have another winner now. Those are the keys of the old winners in dirty slots (their slot may
-  have lost them) and those of the new rows in dirty slots; the old winners are noted too, for the days that they leave.
+  have lost them) and those of the new rows in dirty slots; the old winners are noted too, for the days that they leave. Where
+  rows wait for parents, also the keys whose winner's parents have come or gone.
   First build: the places of the rows that do not win. Only keys that repeat are ranked: a window over every row costs
   several times the time and memory.
 -#}
@@ -100,7 +101,11 @@
     select {{ identity }} from {{ this }} as held
     semi join clearer.dirty_slots as dirty
         on dirty.table_name = '{{ table }}' and dirty.region = held._region
-        {%- if not is_full %} and dirty.day = held._day and dirty.slot = held._slot{% endif %};
+        {%- if not is_full %} and dirty.day = held._day and dirty.slot = held._slot{% endif %}
+    {%- if contract_of(table).awaited %}
+    union
+    {{ released_or_held_back(table, this) }}
+    {%- endif %};
     create or replace table clearer.held_{{ table }} as
     select * from {{ this }} semi join clearer.touched_{{ table }} using ({{ identity }})
     {%- else %}
@@ -121,7 +126,7 @@
             qualify row_number() over (
                 partition by {{ identity_of(table) | join(', ') }} order by {{ winner_first(table) }}
             ) = 1
-        ) where not {{ is_tombstone(table) }}
+        ) as latest where {{ is_current(table, 'latest') }}
     )
 {%- endmacro %}
 
@@ -135,7 +140,7 @@
     {%- if var('first_build', true) -%}
     (
         select * from {{ silver }} anti join clearer.superseded_{{ table }} using ({{ place() }})
-        where not {{ is_tombstone(table) }}
+        where {{ is_current(table, table) }}
     )
     {%- else -%}
     (
@@ -145,7 +150,7 @@
             semi join (select * from {{ restated_days }} where model = '{{ restated }}') as restated
                 on restated.region = version._region and restated.day = {{ local_day(table, 'version') }}
             {%- endif %}
-            where not _is_deleted
+            where _is_current
         ) as winners using ({{ place() }})
     )
     {%- endif -%}
@@ -157,7 +162,7 @@
         select * from {{ candidates(table) }} semi join (
             select {{ place() }} from {{ ref('int_' ~ table) }}
             semi join clearer.touched_{{ table }} using ({{ identity_of(table) | join(', ') }})
-            where not _is_deleted
+            where _is_current
         ) as winners using ({{ place() }})
     )
 {%- endmacro %}

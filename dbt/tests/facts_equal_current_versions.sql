@@ -1,9 +1,9 @@
 with counted as (
     select 'transactions' as fact, _region as region, count(*) as expected from {{ ref('int_transactions') }}
-    where not _is_deleted group by all
+    where _is_current group by all
     union all
     select 'conversations', _region, count(*) from {{ ref('int_conversations') }}
-    where not _is_deleted group by all
+    where _is_current group by all
 ),
 
 held as (

@@ -2,7 +2,7 @@
 with days as (
     select distinct _region as region, {{ local_day('transactions', 'sale') }} as day
     from {{ ref('int_transactions') }} as sale
-    where not _is_deleted
+    where _is_current
 ),
 
 rates as (

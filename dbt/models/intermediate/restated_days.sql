@@ -12,11 +12,11 @@ select null::varchar as model, null::varchar as region, null::date as day where 
 
 with sale_days as (
     select _region as region, {{ local_day('transactions', 'sale') }} as day
-    from clearer.held_transactions as sale where not _is_deleted
+    from clearer.held_transactions as sale where _is_current
     union
     select _region, {{ local_day('transactions', 'sale') }}
     from {{ ref('int_transactions') }} as sale semi join clearer.touched_transactions using (_key)
-    where not _is_deleted
+    where _is_current
 ),
 
 rate_days as (

@@ -1,0 +1,1 @@
+{{ winning_versions('hired_employees') }}
