@@ -55,7 +55,9 @@ class Settings(BaseSettings):
     api_max_unpacked_bytes: int = Field(
         default=16_000_000, gt=0, description="A body that unpacks to more is refused while it is unpacked."
     )
-    api_max_field_chars: int = Field(default=65_536, gt=0, description="Characters of one value in a batch.")
+    api_max_field_chars: int = Field(
+        default=65_536, gt=0, le=131_072, description="Characters of one value in a batch."
+    )
     api_max_rows: int = Field(default=10_000, gt=0, description="Rows of a table in one answer.")
     api_requests_per_minute: int = Field(default=600, gt=0, description="Requests of one API key in a minute.")
     api_failures_per_minute: int = Field(

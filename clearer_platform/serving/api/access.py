@@ -136,10 +136,33 @@ def tables(platform: Platform, region: str, layer: Layer) -> list[str]:
     return []
 
 
+def among(
+    platform: Platform, caller: Caller, operation: Operation, name: str | None = None, layers: tuple[Layer, ...] = ()
+) -> list[str]:
+    """The full names of the tables on which the caller may do `operation`: of all, or of those called `name`.
+
+    Raises UnknownName for a table that the caller's region does not have, and Problem 403 where nothing is allowed.
+    """
+    layers = layers or LAYERS[operation]
+    known = [(f"{layer}.{each}", each) for layer in layers for each in tables(platform, caller.region, layer)]
+    allowed = [full for full, _ in known if caller.may(operation, full)]
+    if operation is Operation.READ:
+        forms = readable(platform, caller)
+        allowed = [full for full in allowed if full in forms]
+    if name is None:
+        return allowed
+    named = [full for full, each in known if each == name]
+    if not named:
+        raise UnknownName(f"table of region {caller.region}", name[:80], [full.split(".")[1] for full in allowed])
+    if not set(named) <= set(allowed):
+        raise forbidden(caller, operation, named[0])
+    return named
+
+
 def readable(platform: Platform, caller: Caller) -> list[str]:
-    """The tables of gold that may leave the caller's region, in a form that the caller's role may see."""
+    """Full names of the tables of gold that may leave the caller's region, in a form that the role may see."""
     found = [model for model in gold.leaving(platform, caller.region) if _is_table(model) and caller.sees(model)]
-    return [model.alias for model in found if caller.may(Operation.READ, f"gold.{model.alias}")]
+    return [name for model in found if caller.may(Operation.READ, name := f"gold.{model.alias}")]
 
 
 def _is_table(model: gold.Model) -> bool:
@@ -174,35 +197,18 @@ async def _authorize(request: Request, service: Service, caller: Caller, rule: R
     """Raise Problem unless the caller's role may do what the rule says, and 404 for a table that is not there."""
     if rule.fixed is not None:
         if not caller.may(operation, rule.fixed):
-            raise _forbidden(caller, operation, rule.fixed)
+            raise forbidden(caller, operation, rule.fixed)
         return
     grants = service.roles.grants(caller.key.role)
     if not any(operation in g.may and {s.split(".")[0] for s in g.on} & {*rule.layers} for g in grants):
-        raise _forbidden(caller, operation, "any table")
+        raise forbidden(caller, operation, "any table")
     if TABLE in request.path_params:
-        await service.workers.run(_check_table, request, service.platform, caller, rule.layers, operation)
+        name = request.path_params[TABLE]
+        found = await service.workers.run(among, service.platform, caller, operation, name, rule.layers)
+        request.state.table = found[0]
 
 
-def _check_table(
-    request: Request, platform: Platform, caller: Caller, layers: tuple[Layer, ...], operation: Operation
-) -> None:
-    """Find the table that the path names and judge it; `request.state.table` is then its full name."""
-    name = request.path_params[TABLE]
-    allowed: list[str] = []
-    for layer in layers:
-        known = tables(platform, caller.region, layer)
-        if name in known:
-            request.state.table = f"{layer}.{name}"
-            if not caller.may(operation, request.state.table):
-                raise _forbidden(caller, operation, request.state.table)
-            if operation is Operation.READ and name not in readable(platform, caller):
-                raise Problem(403, "not-allowed", f"{name} may not leave {caller.region} in the form that it has")
-            return
-        allowed += [each for each in known if caller.may(operation, f"{layer}.{each}")]
-    if operation is Operation.READ:
-        allowed = readable(platform, caller)
-    raise UnknownName(f"table of region {caller.region}", name[:80], allowed)
-
-
-def _forbidden(caller: Caller, operation: Operation, on: str) -> Problem:
-    return Problem(403, "not-allowed", f"the role {caller.key.role} may not {operation.replace('_', ' ')} {on}")
+def forbidden(caller: Caller, operation: Operation, on: str, *, hint: str | None = None) -> Problem:
+    """Says that the caller's role may not do `operation`."""
+    said = f"the role {caller.key.role} may not {operation.replace('_', ' ')} {on} in {caller.region}"
+    return Problem(403, "not-allowed", said, hint=hint)

@@ -11,18 +11,19 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clearer_platform.errors import ClearerError
 from clearer_platform.platform import Platform
-from clearer_platform.serving.api import about, reports, tables
+from clearer_platform.serving.api import about, backups, batches, reports, tables
 from clearer_platform.serving.api.access import GuardedRoute, address
 from clearer_platform.serving.api.limits import Limited
 from clearer_platform.serving.api.problems import Problem, of_error, of_http, of_validation, schemas
 from clearer_platform.serving.api.service import Service, service_of
 from clearer_platform.serving.traces import write_trace
 
-ENDPOINTS = (about, tables, reports)
+ENDPOINTS = (about, batches, reports, tables, backups)
 DESCRIPTION = """Rows in by one way (the same contracts as every other delivery), figures out.
 
 Every request but `/v1/health` carries an API key (`Authorization: Bearer <key>`): it stands for a role in a region.
@@ -135,6 +136,8 @@ class _Answering:
 
         try:
             await self._app(scope, receive, answer)
+        except ClientDisconnect:
+            return  # Nobody waits for an answer.
         except Exception as error:
             # Let through, it would be logged with its message, which may quote data.
             service: Service = scope["app"].state.service

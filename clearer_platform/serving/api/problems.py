@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from clearer_platform.errors import (
+    BackupError,
     BuildError,
     Busy,
     ClearerError,
@@ -23,12 +24,27 @@ from clearer_platform.errors import (
     StorageError,
     UnknownName,
 )
+from clearer_platform.sources.batches import BatchError, KeyReused, MalformedBatch, TooManyRows, UnknownBatch
 
 MEDIA_TYPE = "application/problem+json"
 SOON = "5"
 """Seconds after which it is worth asking again for what may pass."""
 
 
+_OF_ERRORS: tuple[tuple[type[ClearerError], int, str], ...] = (
+    (UnknownName, 404, "unknown-name"),
+    (UnknownBatch, 404, "unknown-name"),
+    (NotBuilt, 404, "not-built"),
+    (NothingYet, 404, "not-built"),
+    (MalformedBatch, 400, "malformed-batch"),
+    (TooManyRows, 413, "too-many-rows"),
+    (KeyReused, 422, "idempotency-key-reused"),
+    (BatchError, 422, "refused-batch"),
+    (BackupError, 409, "unusable-backup"),
+)
+"""How errors are answered whose messages are meant for whoever asks; the first that fits."""
+_OPERATORS = (StorageError, BuildError, ContractError, RegistryError, RolesError)
+"""Errors that are the operator's affair: their messages name paths."""
 _DESCRIBED = {
     400: "The request cannot be read.",
     401: "There is no valid API key.",
@@ -111,18 +127,15 @@ def schemas() -> dict[str, Any]:
 
 
 def of_error(error: ClearerError) -> Problem:
-    """The problem behind an error of the platform. What a disk or server answered names paths: it is not passed on."""
+    """The problem behind an error of the platform."""
     if error.may_pass:
         kind = "busy" if isinstance(error, Busy) else "unreachable"
         return Problem(503, kind, "what is asked for cannot be reached now", headers={"Retry-After": SOON})
-    if isinstance(error, NotBuilt | NothingYet):
-        return Problem(404, "not-built", error.message, hint=error.hint)
-    if isinstance(error, StorageError | BuildError | ContractError | RegistryError | RolesError):
-        return Problem(
-            500, "out-of-order", "the service is not in order", hint="its operator finds why by `clearer check`"
-        )
-    if isinstance(error, UnknownName):
-        return Problem(404, "unknown-name", error.message, hint=error.hint)
+    for error_kind, status, kind in _OF_ERRORS:
+        if isinstance(error, error_kind):
+            return Problem(status, kind, error.message, hint=error.hint)
+    if isinstance(error, _OPERATORS):
+        return Problem(500, "out-of-order", "the service is not in order", hint="its operator runs `clearer check`")
     return Problem(409, "refused", error.message, hint=error.hint)
 
 

@@ -113,7 +113,7 @@ def _listed(platform: Platform, caller: Caller) -> list[Table]:
                 for operation in Operation
                 if layer in LAYERS[operation]
                 and caller.may(operation, f"{layer}.{name}")
-                and (operation is not Operation.READ or name in may_read)
+                and (operation is not Operation.READ or f"{layer}.{name}" in may_read)
             ]
             if operations:
                 found.append(_table(described[layer, name], operations))
