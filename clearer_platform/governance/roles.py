@@ -99,10 +99,13 @@ class Roles(_Entry):
         """Whether `role` may do `operation` on `table`."""
         return any(grant.allows(operation, table) for grant in self.grants(role))
 
+    def allows_any(self, role: str, operation: Operation) -> bool:
+        """Whether there may be a table on which `role` may do `operation`."""
+        return any(operation in grant.may for grant in self.grants(role))
+
     def sees(self, role: str) -> frozenset[str]:
         """The forms of gold that `role` may read: what `leaves` says of a model."""
-        found = {name.sees for name in self._chain(role)}
-        return frozenset({"aggregates"} | found) if found else frozenset()
+        return frozenset(form for each in self._chain(role) for form in ("aggregates", each.sees))
 
     def grants(self, role: str) -> tuple[Grant, ...]:
         """Every grant of `role`, those that it includes among them; none for a role that is not declared."""

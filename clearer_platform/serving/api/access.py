@@ -14,8 +14,7 @@ from fastapi.security.utils import get_authorization_scheme_param
 
 from clearer_platform import gold
 from clearer_platform.errors import UnknownName
-from clearer_platform.governance import LAYERS, Layer, Operation, Roles
-from clearer_platform.platform import Platform
+from clearer_platform.governance import LAYERS, Operation, Roles
 from clearer_platform.serving.api.keys import Key
 from clearer_platform.serving.api.problems import Problem
 from clearer_platform.serving.api.service import Service, service_of
@@ -40,8 +39,6 @@ class Rule:
     needs_key: bool = True
     fixed: str | None = None
     """The one table (`gold.hires_by_quarter`) that the endpoint is about, where its path names none."""
-    layers: tuple[Layer, ...] = ()
-    """Where a table that the path names is looked for, first to last."""
 
 
 public = Rule(None, needs_key=False)
@@ -50,9 +47,9 @@ any_role = Rule(None)
 """For endpoints that tell whoever has a key what that key may do."""
 
 
-def needs(operation: Operation, *layers: Layer, table: str | None = None) -> Rule:
+def needs(operation: Operation, table: str | None = None) -> Rule:
     """The rule for an endpoint that is `operation` on the table its path names, on `table`, or else on any."""
-    return Rule(operation, fixed=table, layers=layers or LAYERS[operation])
+    return Rule(operation, fixed=table)
 
 
 def guarded(rule: Rule) -> Callable[[F], F]:
@@ -80,10 +77,6 @@ class Caller:
     def may(self, operation: Operation, table: str) -> bool:
         """Whether the caller's role may do `operation` on `<layer>.<name>`."""
         return self.roles.allows(self.key.role, operation, table)
-
-    def sees(self, model: gold.Model) -> bool:
-        """Whether people occur in a model in no other form than the role may see."""
-        return model.leaves in self.roles.sees(self.key.role)
 
 
 class GuardedRoute(APIRoute):
@@ -127,27 +120,15 @@ def address(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
-def tables(platform: Platform, region: str, layer: Layer) -> list[str]:
-    """The tables of a layer that the service has to do with in a region."""
-    if layer == "silver":
-        return list(platform.region(region).tables)
-    if layer == "gold":
-        return [model.alias for model in gold.models(platform) if model.layer == "gold" and _is_table(model)]
-    return []
-
-
-def among(
-    platform: Platform, caller: Caller, operation: Operation, name: str | None = None, layers: tuple[Layer, ...] = ()
-) -> list[str]:
+def among(service: Service, caller: Caller, operation: Operation, name: str | None = None) -> list[str]:
     """The full names of the tables on which the caller may do `operation`: of all, or of those called `name`.
 
     Raises UnknownName for a table that the caller's region does not have, and Problem 403 where nothing is allowed.
     """
-    layers = layers or LAYERS[operation]
-    known = [(f"{layer}.{each}", each) for layer in layers for each in tables(platform, caller.region, layer)]
+    known = [(f"{layer}.{each}", each) for layer in LAYERS[operation] for each in service.tables(caller.region, layer)]
     allowed = [full for full, _ in known if caller.may(operation, full)]
     if operation is Operation.READ:
-        forms = readable(platform, caller)
+        forms = readable(service, caller)
         allowed = [full for full in allowed if full in forms]
     if name is None:
         return allowed
@@ -159,14 +140,11 @@ def among(
     return named
 
 
-def readable(platform: Platform, caller: Caller) -> list[str]:
+def readable(service: Service, caller: Caller) -> list[str]:
     """Full names of the tables of gold that may leave the caller's region, in a form that the role may see."""
-    found = [model for model in gold.leaving(platform, caller.region) if _is_table(model) and caller.sees(model)]
-    return [name for model in found if caller.may(Operation.READ, name := f"gold.{model.alias}")]
-
-
-def _is_table(model: gold.Model) -> bool:
-    return model.materialized != "table_function"
+    forms = gold.forms(service.platform, caller.region) & service.roles.sees(caller.key.role)
+    named = [f"gold.{model.alias}" for model in service.models if model.leaves in forms]
+    return [name for name in named if caller.may(Operation.READ, name)]
 
 
 def _authenticated(request: Request, service: Service) -> Caller:
@@ -199,12 +177,11 @@ async def _authorize(request: Request, service: Service, caller: Caller, rule: R
         if not caller.may(operation, rule.fixed):
             raise forbidden(caller, operation, rule.fixed)
         return
-    grants = service.roles.grants(caller.key.role)
-    if not any(operation in g.may and {s.split(".")[0] for s in g.on} & {*rule.layers} for g in grants):
+    if not service.roles.allows_any(caller.key.role, operation):
         raise forbidden(caller, operation, "any table")
     if TABLE in request.path_params:
         name = request.path_params[TABLE]
-        found = await service.workers.run(among, service.platform, caller, operation, name, rule.layers)
+        found = await service.workers.run(among, service, caller, operation, name)
         request.state.table = found[0]
 
 

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Body, Depends, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
 from clearer_platform.governance import Layer, Operation
-from clearer_platform.platform import Platform
 from clearer_platform.serving import backups
 from clearer_platform.serving.api.access import Asking, Caller, GuardedRoute, Serving, among, bearer, guarded, needs
 from clearer_platform.serving.api.problems import documented
+from clearer_platform.serving.api.service import Service
 from clearer_platform.serving.api.tables import TableName
 
 router = APIRouter(
@@ -69,7 +69,7 @@ async def list_backups(
     table: Annotated[str | None, Query(description="Only backups of this table.")] = None,
 ) -> list[Backup]:
     """The backups of the key's region, the newest first."""
-    return await service.workers.run(_listed, service.platform, caller, table)
+    return await service.workers.run(_listed, service, caller, table)
 
 
 @router.post("/restore/{table}")
@@ -89,7 +89,7 @@ async def restore(
     return Restored(backup=Backup.of(done.backup), day=done.day, slot=done.slot)
 
 
-def _listed(platform: Platform, caller: Caller, table: str | None) -> list[Backup]:
-    may_see = among(platform, caller, Operation.BACK_UP, table)
-    found = map(Backup.of, backups.listed(platform, caller.region, table))
+def _listed(service: Service, caller: Caller, table: str | None) -> list[Backup]:
+    may_see = among(service, caller, Operation.BACK_UP, table)
+    found = map(Backup.of, backups.listed(service.platform, caller.region, table))
     return [backup for backup in found if f"{backup.layer}.{backup.table}" in may_see]

@@ -19,7 +19,6 @@ from clearer_platform.serving.api.access import (
     forbidden,
     guarded,
     needs,
-    tables,
 )
 from clearer_platform.serving.api.problems import documented
 from clearer_platform.serving.api.tables import TableName
@@ -154,7 +153,7 @@ async def list_batches(
     limit: Annotated[int, Query(ge=1, le=1000, description="Batches at the most.")] = PAGE,
 ) -> Batches:
     """The batches of the key's region, in the order in which they came."""
-    may_follow = among(service.platform, caller, Operation.FOLLOW, table)
+    may_follow = among(service, caller, Operation.FOLLOW, table)
     found = await service.workers.run(
         batches.listed, service.platform, caller.region, table=table, status=status, after=after, limit=limit
     )
@@ -170,8 +169,8 @@ async def summarize_batches(
     table: Annotated[str | None, Query(description="Only batches for this table.")] = None,
 ) -> Summary:
     """What all batches of the key's region came to, or those for one table."""
-    may_follow = among(service.platform, caller, Operation.FOLLOW, table)
-    if table is None and len(may_follow) < len(tables(service.platform, caller.region, "silver")):
+    may_follow = among(service, caller, Operation.FOLLOW, table)
+    if table is None and len(may_follow) < len(service.tables(caller.region, "silver")):
         raise forbidden(caller, Operation.FOLLOW, "every table", hint="name one: table=")
     return await service.workers.run(batches.summary, service.platform, caller.region, table=table)
 
@@ -181,5 +180,5 @@ async def summarize_batches(
 async def follow_batch(service: Serving, caller: Asking, batch_id: Annotated[str, Path(pattern=BATCH_ID)]) -> BatchLog:
     """What became of a batch, from receipt to gold."""
     record = await service.workers.run(batches.find, service.platform, caller.region, batch_id)
-    among(service.platform, caller, Operation.FOLLOW, record.table)
+    among(service, caller, Operation.FOLLOW, record.table)
     return BatchLog.of(record)

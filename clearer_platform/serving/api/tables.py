@@ -4,11 +4,10 @@ from datetime import date
 from typing import Annotated, Any
 
 import pyarrow as pa
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from clearer_platform.governance import LAYERS, Layer, Operation
-from clearer_platform.platform import Platform
 from clearer_platform.serving import catalogue
 from clearer_platform.serving.api.access import (
     Asking,
@@ -20,10 +19,10 @@ from clearer_platform.serving.api.access import (
     guarded,
     needs,
     readable,
-    tables,
 )
 from clearer_platform.serving.api.answers import CSV, Wish, as_csv, csv
 from clearer_platform.serving.api.problems import Problem, documented
+from clearer_platform.serving.api.service import Service
 from clearer_platform.serving.reading import read
 
 router = APIRouter(
@@ -69,23 +68,29 @@ class Rows(BaseModel):
 @guarded(any_role)
 async def list_tables(service: Serving, caller: Asking) -> list[Table]:
     """The tables of the key's region with which the key may do anything, and what that is."""
-    return await service.workers.run(_listed, service.platform, caller)
+    return await service.workers.run(_listed, service, caller)
 
 
 @router.get("/{table}", response_model=Rows, responses=as_csv("The rows, ordered by all columns from the left."))
-@guarded(needs(Operation.READ, "gold"))
+@guarded(needs(Operation.READ))
 async def read_table(
+    request: Request,
+    response: Response,
     service: Serving,
     caller: Asking,
     wish: Wish,
     table: TableName,
     start: Annotated[date | None, Query(alias="from", description="First day.", examples=["2024-10-24"])] = None,
     end: Annotated[date | None, Query(alias="to", description="Last day, included.")] = None,
-    limit: Annotated[int, Query(ge=1, description="Rows at the most.")] = PAGE,
+    limit: Annotated[int | None, Query(ge=1, description="Rows at the most; 1,000 unless it is said.")] = None,
     offset: Annotated[int, Query(ge=0, le=2**40, description="Rows to leave out.")] = 0,
 ) -> Response | Rows:
-    """Rows of a table of gold. Only what may leave the region is read: figures, and, for some roles, pseudonyms."""
+    """Rows of a table of gold. Only what may leave the region is read: figures, and, for some roles, pseudonyms.
+
+    Where there are more rows, a `Link` header says where (`rel="next"`).
+    """
     most = service.platform.settings.api_max_rows
+    limit = limit or min(PAGE, most)
     if limit > most:
         raise Problem(422, "invalid-request", f"limit: an answer has {most:,} rows at the most")
     # One row more than was asked for says whether there are more.
@@ -94,7 +99,12 @@ async def read_table(
     )
     part, more = found.slice(0, limit), found.num_rows > limit
     if wish == CSV:
-        return await service.workers.run(csv, part, service.platform.layout(caller.region).work)
+        response = await service.workers.run(csv, part, service.platform.layout(caller.region).work)
+    if more:
+        further = request.url.include_query_params(offset=offset + limit)
+        response.headers["Link"] = f'<{further.path}?{further.query}>; rel="next"'
+    if wish == CSV:
+        return response
     return await service.workers.run(_as_rows, table, caller.region, part, more)
 
 
@@ -102,12 +112,13 @@ def _as_rows(table: str, region: str, part: pa.Table, more: bool) -> Rows:
     return Rows(table=table, region=region, rows=part.to_pylist(), more=more)
 
 
-def _listed(platform: Platform, caller: Caller) -> list[Table]:
-    described = {(each.layer, each.name): each for each in catalogue.tables(platform)}
-    may_read = readable(platform, caller)
+def _listed(service: Service, caller: Caller) -> list[Table]:
+    described = {(each.layer, each.name): each for each in catalogue.tables(service.platform)}
+    may_read = readable(service, caller)
+    layers: tuple[Layer, ...] = ("silver", "gold")
     found = []
-    for layer in ("silver", "gold"):
-        for name in tables(platform, caller.region, layer):
+    for layer in layers:
+        for name in service.tables(caller.region, layer):
             operations = [
                 operation
                 for operation in Operation
