@@ -12,6 +12,7 @@ from typing import BinaryIO
 from upath import UPath
 
 from clearer_platform.bronze.delivery import Delivery, Manifest, delivery_id
+from clearer_platform.bronze.series import Series
 from clearer_platform.bronze.slots import current, suffixes
 from clearer_platform.errors import DeliveryError
 from clearer_platform.regions import Layout
@@ -42,6 +43,7 @@ def receive(
     origin_version: str | None = None,
     received_at: datetime | None = None,
     record_count: int | None = None,
+    series: Series | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Receipt:
     """Take the bytes of `source` in as a delivery of a slot.
@@ -72,6 +74,7 @@ def receive(
                 size=size,
                 sha256=sha256,
                 record_count=record_count,
+                series=series,
             )
             return Receipt(_publish(layout, manifest, spool), is_new=True)
         finally:

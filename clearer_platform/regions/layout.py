@@ -54,6 +54,16 @@ class Layout:
         return self.root / "backups"
 
     @property
+    def batches(self) -> UPath | Path:
+        """The logs of batches that come from no file of the region."""
+        return self.root / "batches"
+
+    @property
+    def spool(self) -> Path:
+        """The database that holds batches from receipt on; their content until it is sealed."""
+        return self.work / "batches" / "spool.db"
+
+    @property
     def warehouse(self) -> UPath | Path:
         """The serving copy of this root's gold."""
         return self.root / "warehouse.duckdb"

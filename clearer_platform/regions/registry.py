@@ -107,6 +107,11 @@ class TableSource(_Entry):
             columns=self.nested.get(table, {}),
         )
 
+    def of_batches(self) -> "TableSource":
+        """How sealed batches are read: always UTF-8, without header lines, and by the contract's own column names."""
+        csv = self.csv.model_copy(update={"encoding": "utf-8", "header": False})
+        return self.model_copy(update={"csv": csv, "columns": {}})
+
     @cached_property
     def fingerprint(self) -> str:
         """Hex digest that changes exactly when something above does."""

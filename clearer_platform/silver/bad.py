@@ -1,6 +1,7 @@
 """The records that broke a rule, with their lines and text: looked up for them alone, never for the good ones."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import duckdb
 import numpy as np
@@ -14,19 +15,30 @@ from clearer_platform.silver.records import Buffer
 from clearer_platform.silver.sql import identifier
 from clearer_platform.silver.validate import JUDGED, Share
 
-BAD = "bad"
+BAD, NUMBERED = "bad", "numbered"
 CLASHING = "clashing"
 """What `Judgement.table` calls the table of rows that are good but for an earlier row of the delivery, and the rule."""
 MALFORMED, UNDECODABLE, REPEATED_KEY = "record.malformed", "record.undecodable", "record.repeated_key"
+BATCH_REJECTED = "batch.rejected"
+"""What every row of a batch breaks that was rejected as a whole when it came."""
 LOCATED = pa.schema(
-    {"number": pa.int64(), "row": pa.int64(), "line": pa.int64(), "rule": pa.string(), "raw": pa.large_string()}
+    {
+        "number": pa.int64(),
+        "row": pa.int64(),
+        "line": pa.int64(),
+        "rule": pa.string(),
+        "raw": pa.large_string(),
+        "besides": pa.string(),
+    }
 )
-"""Number of the delivery in the batch, rowid in `judged`, line, rule if not in there, original text."""
+"""Number of the delivery in the batch, rowid in `judged`, line, rule if not in there, original text, a further rule."""
 
 
 def collect_bad(con: duckdb.DuckDBPyConnection, judgement: Judgement, shares: Sequence[Share]) -> None:
     """Fill the table `bad` with every rejected record of the batch."""
-    find_repeated(con, judgement)
+    with numbered(con, judgement, shares):
+        find_repeated(con, judgement)
+        find_rejected(con, judgement)
     fill_bad(con, judgement, _located(con, judgement, shares))
 
 
@@ -43,7 +55,8 @@ def fill_bad(con: duckdb.DuckDBPyConnection, judgement: Judgement, located: pa.T
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE {judgement.table(BAD)} AS
         SELECT l.number AS _number, l.line AS _line, l.raw AS _raw,
-            CASE WHEN l.rule IS NULL THEN j._rules ELSE [l.rule] END AS _rules,
+            CASE WHEN l.rule IS NULL THEN j._rules ELSE [l.rule] END
+                || CASE WHEN l.besides IS NULL THEN []::VARCHAR[] ELSE [l.besides] END AS _rules,
             coalesce(j._warnings, []) AS _warnings, {", ".join(rest)}
         FROM located l LEFT JOIN {judged} j ON j.rowid = l.row"""
     )
@@ -55,13 +68,45 @@ def find_repeated(con: duckdb.DuckDBPyConnection, judgement: Judgement) -> None:
     clashing, judged = judgement.table(CLASHING), judgement.table(JUDGED)
     con.execute(f"CREATE OR REPLACE TEMP TABLE {clashing} (row BIGINT, rule VARCHAR)")
     if judgement.contract.load_mode is LoadMode.APPEND:
+        # A key of another batch is that of another delivery, which happens to have been sealed into the same.
+        group, batches = ("_batch, ", f"JOIN {NUMBERED} ON _judged = rowid") if judgement.in_batches else ("", "")
         con.execute(
             f"""INSERT INTO {clashing} SELECT row, '{REPEATED_KEY}' FROM (
-                SELECT rowid AS row, row_number() OVER (PARTITION BY _file, _key ORDER BY rowid) AS n
-                FROM {judged} WHERE len(_rules) = 0 AND _key IN (
+                SELECT rowid AS row, row_number() OVER (PARTITION BY _file, {group}_key ORDER BY rowid) AS n
+                FROM {judged} {batches} WHERE len(_rules) = 0 AND _key IN (
                     SELECT _key FROM {judged} WHERE len(_rules) = 0 GROUP BY _file, _key HAVING count(*) > 1)
             ) WHERE n > 1"""
         )
+
+
+def find_rejected(con: duckdb.DuckDBPyConnection, judgement: Judgement) -> None:
+    """Add to the table `clashing` the rows that broke nothing else, but whose batch was rejected as a whole."""
+    if judgement.in_batches:
+        clashing = judgement.table(CLASHING)
+        con.execute(
+            f"INSERT INTO {clashing} SELECT rowid, '{BATCH_REJECTED}' FROM {judgement.table(JUDGED)} "
+            f"JOIN {NUMBERED} ON _judged = rowid WHERE _is_rejected AND {good_rows(judgement)}"
+        )
+
+
+@contextmanager
+def numbered(con: duckdb.DuckDBPyConnection, judgement: Judgement, shares: Sequence[Share]) -> Iterator[None]:
+    """While it lasts, `NUMBERED` says of each row of `judged` in which batch it came, where it came in one."""
+    if not judgement.in_batches:
+        yield
+        return
+    rows, batches, rejected = [], [], []
+    for share in shares:
+        of_records = records_of(share.prepared, np.arange(share.count))
+        numbers, flags = share.prepared.batches, share.prepared.rejected
+        assert numbers is not None
+        rows.append(np.arange(share.first, share.first + share.count))
+        batches.append(numbers[of_records])
+        rejected.append(np.zeros(share.count, dtype=np.bool_) if flags is None else flags[of_records])
+    columns = [np.concatenate(column) for column in (rows, batches, rejected)]
+    con.register(NUMBERED, pa.table(columns, names=["_judged", "_batch", "_is_rejected"]))
+    yield
+    con.unregister(NUMBERED)
 
 
 def bad_rows(judgement: Judgement) -> str:
@@ -75,7 +120,8 @@ def bad_rows(judgement: Judgement) -> str:
 def good_rows(judgement: Judgement) -> str:
     """The condition that a row of `judged` is accepted."""
     clashing = f" AND rowid NOT IN (SELECT row FROM {judgement.table(CLASHING)})"
-    may_clash = judgement.contract.load_mode is LoadMode.APPEND or judgement.contract.spans
+    contract = judgement.contract
+    may_clash = contract.load_mode is LoadMode.APPEND or contract.spans or judgement.in_batches
     return f"len(_rules) = 0{clashing if may_clash else ''}"
 
 
@@ -94,21 +140,38 @@ def _located(con: duckdb.DuckDBPyConnection, judgement: Judgement, shares: Seque
 def _of_delivery(number: int, share: Share, found: pa.Table) -> pa.Table:
     prepared = share.prepared
     seen = records_of(prepared, found["row"].to_numpy() - share.first)
-    unseen = np.array([], dtype=np.int64) if prepared.good is None else np.flatnonzero(~prepared.good)
-    bad_bytes = prepared.undecodable
-    rules = [UNDECODABLE if bad_bytes is not None and bad_bytes[i] else MALFORMED for i in unseen]
+    unseen, rules = unread(prepared)
+    rule = pa.chunked_array([*found["rule"].chunks, pa.array(rules, pa.string())], pa.string())
+    numbers = np.concatenate([seen, unseen])
     with mapped(prepared.text.path) as buffer:
         texts = pa.chunked_array([_texts(prepared, buffer, seen), _texts(prepared, buffer, unseen)])
     return pa.table(
         [
             pa.array(np.full(len(seen) + len(unseen), number)),
             pa.chunked_array([*found["row"].chunks, pa.nulls(len(unseen), pa.int64())], pa.int64()),
-            pa.array(prepared.records.lines[np.concatenate([seen, unseen])]),
-            pa.chunked_array([*found["rule"].chunks, pa.array(rules, pa.string())], pa.string()),
+            pa.array(prepared.records.lines[numbers]),
+            rule,
             texts,
+            _besides(prepared, numbers, rule),
         ],
         schema=LOCATED,
     )
+
+
+def _besides(prepared: Prepared, numbers: Offsets, rule: pa.ChunkedArray) -> pa.Array:
+    """The rule that records break besides those of their own, because of the batch that they came in."""
+    rejected = prepared.rejected
+    if rejected is None:
+        return pa.nulls(len(numbers), pa.string())
+    is_other = zip(rejected[numbers].tolist(), rule.to_pylist(), strict=True)
+    return pa.array([BATCH_REJECTED if flag and own != BATCH_REJECTED else None for flag, own in is_other], pa.string())
+
+
+def unread(prepared: Prepared) -> tuple[Offsets, list[str]]:
+    """Numbers of the records that the engine does not read, and the rule that each of them breaks."""
+    numbers = np.array([], dtype=np.int64) if prepared.good is None else np.flatnonzero(~prepared.good)
+    bad_bytes = prepared.undecodable
+    return numbers, [UNDECODABLE if bad_bytes is not None and bad_bytes[i] else MALFORMED for i in numbers]
 
 
 def records_of(prepared: Prepared, readable: Offsets) -> Offsets:

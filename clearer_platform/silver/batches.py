@@ -49,20 +49,20 @@ class Bench:
 
     def verdicts(self, con: duckdb.DuckDBPyConnection, deliveries: Iterable[Delivery]) -> Iterator[Verdict]:
         """A verdict on each delivery, in any order; each is to be dealt with before the next is asked for."""
-        waiting: dict[Header, list[Prepared]] = {}
+        waiting: dict[tuple[Header, bool], list[Prepared]] = {}
         try:
             for delivery, prepared in self._prepared_ahead(deliveries):
                 if isinstance(prepared, Refusal):
                     yield self._refused(delivery, prepared)
                     continue
-                batch = waiting.setdefault(prepared.header, [])
+                batch = waiting.setdefault((prepared.header, prepared.in_batches), [])
                 batch.append(prepared)
                 if sum(p.size for p in batch) >= self.settings.batch_bytes or len(batch) >= MOST_FILES:
-                    yield from self._judged(con, prepared.header, batch)
+                    yield from self._judged(con, batch)
                     batch.clear()
-            for header, batch in waiting.items():
+            for batch in waiting.values():
                 if batch:
-                    yield from self._judged(con, header, batch)
+                    yield from self._judged(con, batch)
         finally:
             for batch in waiting.values():
                 for prepared in batch:
@@ -101,8 +101,8 @@ class Bench:
             raise Refusal("record_count", f"the sender counted {stated:,} records, {prepared.count:,} are in it")
         return prepared
 
-    def _judged(self, con: duckdb.DuckDBPyConnection, header: Header, batch: Sequence[Prepared]) -> Iterator[Verdict]:
-        judgement = Judgement(self.contract, self.source, header)
+    def _judged(self, con: duckdb.DuckDBPyConnection, batch: Sequence[Prepared]) -> Iterator[Verdict]:
+        judgement = judgement_of(self.contract, self.source, batch[0])
         for shares, unreadable in judge(con, judgement, batch, self.years):
             for prepared, refusal in unreadable:
                 yield self._refused(prepared.delivery, refusal, prepared.count)
@@ -138,6 +138,12 @@ class Bench:
             base = outcome_of(delivery, contract.name, self.fingerprint(delivery))
             parts.append(Part(base.model_copy(update=update), None))
         return Verdict(delivery, tuple(parts))
+
+
+def judgement_of(contract: Contract, source: TableSource, prepared: Prepared) -> Judgement:
+    """How the records of a prepared delivery are judged."""
+    source = source.of_batches() if prepared.in_batches else source
+    return Judgement(contract, source, prepared.header, prepared.in_batches)
 
 
 @contextmanager

@@ -78,7 +78,7 @@ def _orphans(platform: Platform, region: str, contract: Contract, days: Collecti
         return {}
     with duckdb.connect(config={"threads": platform.settings.threads or 2}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        children = _files(connection, platform, region, contract, days)
+        children = published_files(connection, platform, region, contract, days)
         return {
             reference.name: _without_parent(connection, platform, region, contract, reference, children)
             for reference in contract.references
@@ -94,12 +94,12 @@ def _without_parent(
     children: list[str],
 ) -> dict[date, int]:
     parent = platform.contract(reference.table)
-    parents = _files(connection, platform, region, parent, None)
+    parents = published_files(connection, platform, region, parent, None)
     columns = list(zip(reference.columns, parent.key, strict=True))
     joined = " AND ".join(f'p."{theirs}" = c."{ours}"' for ours, theirs in columns)
     stated = " AND ".join(f'c."{ours}" IS NOT NULL' for ours, _ in columns)
     deleted = f'NOT coalesce(c."{child.tombstone}", false)' if child.tombstone else "true"
-    exists = f"EXISTS (SELECT 1 FROM ({_living(parent)}) p WHERE {joined})" if parents else "false"
+    exists = f"EXISTS (SELECT 1 FROM ({living(parent)}) p WHERE {joined})" if parents else "false"
     rows = connection.execute(
         f"SELECT c._day, count(*) FROM read_parquet($children) c "
         f"WHERE len(c._rules) = 0 AND {stated} AND {deleted} AND NOT {exists} GROUP BY ALL",
@@ -108,7 +108,7 @@ def _without_parent(
     return dict(rows)
 
 
-def _living(parent: Contract) -> str:
+def living(parent: Contract) -> str:
     """SQL for the keys of a parent whose latest row does not delete them."""
     key = ", ".join(f'"{column}"' for column in parent.key)
     if not parent.tombstone:
@@ -118,7 +118,7 @@ def _living(parent: Contract) -> str:
     return f"SELECT {key} FROM read_parquet($parents) WHERE len(_rules) = 0 GROUP BY {key} HAVING NOT {latest}"
 
 
-def _files(
+def published_files(
     connection: duckdb.DuckDBPyConnection,
     platform: Platform,
     region: str,

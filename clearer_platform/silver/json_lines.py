@@ -8,7 +8,7 @@ compact JSON; null and an absent key are no value. A file without records is a d
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import NoneType
@@ -66,15 +66,21 @@ class Rendered:
 
 
 def render(
-    buffer: Buffer, contract: Contract, source: TableSource, readable: Path, limit: int
+    buffer: Buffer,
+    contract: Contract,
+    source: TableSource,
+    readable: Path,
+    limit: int,
+    expected: Iterable[str] = (),
 ) -> tuple[Header, Rendered]:
     """Index the lines, and write the well-formed ones to `readable` without a header line.
 
-    Raises Refusal where the keys do not fit the contract, or more than `limit` bytes would be written.
+    Keys that are `expected` have a field even where no record has them. Raises Refusal where the keys do not fit the
+    contract, or more than `limit` bytes would be written.
     """
     found = lines(buffer)
     good, undecodable = np.zeros(len(found), dtype=np.bool_), records.undecodable(buffer, found)
-    rendered = Rendered(found, good, undecodable)
+    rendered = Rendered(found, good, undecodable, dict.fromkeys(expected))
     _write(buffer, rendered, contract, source.csv, readable, limit)
     if rendered.is_ragged:
         # Now that every key is known.

@@ -58,7 +58,14 @@ def _located(con: duckdb.DuckDBPyConnection, parent: Judgement, child: Judgement
     texts = _texts(dict(arrays), found["_row"].to_pylist(), found["position"].to_pylist())
     numbers, lines = _places(shares, found["_row"].to_numpy())
     return pa.table(
-        [pa.array(numbers), found["row"], pa.array(lines), found["rule"], pa.array(texts, pa.large_string())],
+        [
+            pa.array(numbers),
+            found["row"],
+            pa.array(lines),
+            found["rule"],
+            pa.array(texts, pa.large_string()),
+            pa.nulls(found.num_rows, pa.string()),
+        ],
         schema=LOCATED,
     )
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from clearer_platform import storage
-from clearer_platform.bronze import Delivery, is_json_lines
+from clearer_platform.bronze import Decision, Delivery, is_json_lines
 from clearer_platform.contracts import Contract
 from clearer_platform.regions import TableSource
-from clearer_platform.silver import exact, json_lines, records
+from clearer_platform.silver import exact, json_lines, records, segments
 from clearer_platform.silver.decode import UNDECODABLE, Text, decode
 from clearer_platform.silver.header import Header, no_header, read_header, split
 from clearer_platform.silver.outcome import Refusal
+from clearer_platform.silver.parity import Offsets
 from clearer_platform.silver.records import Buffer, Flags, Records
 
 ORDINARY_LINE = 1_000_000
@@ -59,6 +60,26 @@ class Prepared:
             return None
         return int(self.records.lines[0])
 
+    @property
+    def in_batches(self) -> bool:
+        """Whether the delivery was sealed from batches."""
+        return self.delivery.manifest.series is not None
+
+    @property
+    def batches(self) -> Offsets | None:
+        """The number, in its series, of the batch that each record came in; None where it came in none."""
+        series = self.delivery.manifest.series
+        return np.searchsorted(series.ends, self.records.lines) if series else None
+
+    @property
+    def rejected(self) -> Flags | None:
+        """Which records came in a batch that was rejected as a whole; None where no batch was."""
+        series, batches = self.delivery.manifest.series, self.batches
+        if series is None or batches is None:
+            return None
+        flags = np.array([batch.decision is Decision.REJECTED for batch in series.batches])
+        return flags[batches] if flags.any() else None
+
     def remove(self) -> None:
         """Remove what was written for it."""
         if self.text.is_copy:
@@ -72,7 +93,8 @@ def prepare(delivery: Delivery, contract: Contract, source: TableSource, work: P
     name = uuid.uuid4().hex
     fetched = work / f"{storage.PARTIAL}fetched-{name}{delivery.content.suffix}"
     copy, rendered = work / f"{storage.PARTIAL}text-{name}", work / f"{storage.PARTIAL}rendered-{name}"
-    is_json = is_json_lines(delivery.slot)
+    is_json, series = is_json_lines(delivery.slot), delivery.manifest.series
+    source = source.of_batches() if series else source
     local = storage.fetch(delivery.content, fetched)
     try:
         text = decode(local, json_lines.ENCODING if is_json else source.csv.encoding, copy, limit)
@@ -81,7 +103,7 @@ def prepare(delivery: Delivery, contract: Contract, source: TableSource, work: P
         with mapped(text.path) as buffer:
             if is_json:
                 return _rendered(delivery, text, buffer, contract, source, rendered, limit)
-            prepared = _indexed(delivery, text, buffer, contract, source)
+            prepared = (_segmented if series else _indexed)(delivery, text, buffer, contract, source)
             return _cut(prepared, buffer, source.csv.delimiter, work) if _must_cut(prepared) else prepared
     except Refusal:
         copy.unlink(missing_ok=True)
@@ -116,7 +138,9 @@ def _rendered(
 ) -> Prepared:
     """A delivery of JSON lines, its well-formed ones written out as delimited text."""
     readable.parent.mkdir(parents=True, exist_ok=True)
-    header, found = json_lines.render(buffer, contract, source, readable, limit)
+    # Lest it depend on its neighbours how a batch is judged, one that lacks a key is as one in which it is null.
+    expected = [column.name for column in contract.columns] if delivery.manifest.series else []
+    header, found = json_lines.render(buffer, contract, source, readable, limit, expected)
     good = None if found.good.all() else found.good
     return Prepared(delivery, text, readable, header, found.records, good, found.undecodable, found.size, found.longest)
 
@@ -125,23 +149,25 @@ def _indexed(delivery: Delivery, text: Text, buffer: Buffer, contract: Contract,
     csv = source.csv
     found = records.index(buffer, csv.delimiter, csv.quote)
     header = _header(found, buffer, contract, source)
-    fields = len(header.columns)
-    good: Flags | None = None
-    if found is not None:
-        good = records.has_fields(buffer, found, csv.delimiter, fields)
-        if found.is_multiline and not good.all():
-            # A record of several lines may be an unterminated quote that swallowed its neighbours.
-            found = None
-    if found is None:
-        found, good = exact.index(buffer, csv.delimiter, csv.quote, fields)
+    found, good = segments.checked(found, buffer, csv.delimiter, csv.quote, len(header.columns))
+    return _prepared(delivery, text, buffer, header, found, good)
+
+
+def _prepared(delivery: Delivery, text: Text, buffer: Buffer, header: Header, found: Records, good: Flags) -> Prepared:
     bad_bytes = records.undecodable(buffer, found)
-    if good is None:
-        good = np.ones(len(found), dtype=np.bool_)
     if bad_bytes is not None:
         good &= ~bad_bytes
     longest = int((found.ends - found.starts).max()) if len(found) else 0
-    prepared = Prepared(delivery, text, text.path, header, found, good, bad_bytes, len(buffer), longest)
-    return _without_header(prepared)
+    return _without_header(Prepared(delivery, text, text.path, header, found, good, bad_bytes, len(buffer), longest))
+
+
+def _segmented(delivery: Delivery, text: Text, buffer: Buffer, contract: Contract, source: TableSource) -> Prepared:
+    """A delivery of delimited text that was sealed from batches: the records of each, found in its own lines."""
+    series, csv = delivery.manifest.series, source.csv
+    assert series is not None
+    header = replace(read_header(list(series.columns), None, contract, source), is_delivered=False)
+    found, good = segments.index(buffer, series.ends, csv.delimiter, csv.quote, len(header.columns))
+    return _prepared(delivery, text, buffer, header, found, good)
 
 
 def _header(found: Records | None, buffer: Buffer, contract: Contract, source: TableSource) -> Header:

@@ -28,6 +28,8 @@ class Judgement:
     contract: Contract
     source: TableSource
     header: Header
+    in_batches: bool = False
+    """Whether the rows were sealed from batches, some of which may have been rejected as a whole."""
 
     @cached_property
     def conditions(self) -> tuple[list[Condition], list[Condition]]:

@@ -8,7 +8,7 @@ import duckdb
 from clearer_platform.bronze import is_json_lines
 from clearer_platform.contracts import POSITION
 from clearer_platform.silver import json_lines
-from clearer_platform.silver.bad import BAD, MALFORMED, REPEATED_KEY, UNDECODABLE
+from clearer_platform.silver.bad import BAD, BATCH_REJECTED, MALFORMED, REPEATED_KEY, UNDECODABLE
 from clearer_platform.silver.elements import MISSPELT
 from clearer_platform.silver.outcome import FIRST, Problem
 from clearer_platform.silver.prepare import Prepared
@@ -51,18 +51,19 @@ def tallies(
         f"SELECT _number, name, count(*), min(place, {FIRST}) FROM ({broken}) GROUP BY _number, name ORDER BY ALL"
     ).fetchall():
         found[number].rules[name] = count
-        found[number].problems += [_problem(judgement, shares[number].prepared, name, *place) for place in places]
+        found[number].problems += [problem(judgement, shares[number].prepared, name, *place) for place in places]
     if judgement.contract.nested:
         keys = f"SELECT DISTINCT _file, unnest(map_keys(_extra)) AS name FROM {judged} WHERE _extra IS NOT NULL"
         for number, name in con.execute(f"{keys} ORDER BY ALL").fetchall():
             found[number].extra.append(name)
     for tally in found:
-        tally.problems.sort(key=lambda problem: (problem.line or 0, problem.position or 0, problem.rule))
+        tally.problems.sort(key=lambda p: (p.line or 0, p.position or 0, p.rule))
         tally.problems = [*replace(judgement.header, extra=tuple(tally.extra)).problems, *tally.problems]
     return found
 
 
-def _problem(judgement: Judgement, prepared: Prepared, rule: str, line: int, position: int | None) -> Problem:
+def problem(judgement: Judgement, prepared: Prepared, rule: str, line: int, position: int | None = None) -> Problem:
+    """A broken rule and its place, in words."""
     condition = {c.rule: c for c in judgement.conditions[0]}.get(rule)
     message, column = (condition.message, condition.column) if condition else _said(judgement, prepared, rule)
     return Problem(rule=rule, message=message, line=line, position=position, column=column)
@@ -84,6 +85,7 @@ def _said(judgement: Judgement, prepared: Prepared, rule: str) -> tuple[str, str
     return {
         MALFORMED: malformed,
         UNDECODABLE: f"bytes that are not {prepared.text.encoding} text",
+        BATCH_REJECTED: "its batch was rejected as a whole when it came, because of an invalid row",
         REPEATED_KEY: "its key stands in an earlier row of the delivery",
         OVERLAPS: "it shares days with an earlier one",
         SECOND_OPEN: "it has no end, and neither has an earlier one",

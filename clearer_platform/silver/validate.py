@@ -1,8 +1,8 @@
 """Judging the records of prepared deliveries in batches, and reconciling what the engine found with the index."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import MAXYEAR, MINYEAR
+from datetime import MAXYEAR, MINYEAR, date
 
 import duckdb
 
@@ -35,6 +35,11 @@ class Years:
 
     known: set[int] = field(default_factory=set)
 
+    def expect(self, days: Iterable[date]) -> None:
+        """Know the years around business days, in which most local times of their deliveries are."""
+        for year in {day.year for day in days}:
+            self.known |= {year - 1, year, year + 1} & POSSIBLE
+
 
 def judge(
     con: duckdb.DuckDBPyConnection,
@@ -48,8 +53,8 @@ def judge(
     What cannot be read together is read one by one, from beginning to end.
     """
     try:
-        shares = _filled(con, judgement, batch, years, _options(batch, in_pieces))
-    except _Unreadable as e:
+        shares = _filled(con, judgement, batch, years, in_pieces)
+    except Unreadable as e:
         if len(batch) == 1 and not in_pieces:
             yield [], [(batch[0], Refusal("unreadable", f"the engine cannot read it: {e}"))]
             return
@@ -60,11 +65,11 @@ def judge(
         yield from judge(con, judgement, [prepared], years, in_pieces=False)
 
 
-class _Unreadable(Exception):
+class Unreadable(Exception):
     """The engine raised, or did not find the records that the index has."""
 
 
-def _options(batch: Sequence[Prepared], in_pieces: bool) -> str:
+def options(batch: Sequence[Prepared], in_pieces: bool) -> str:
     """What the reader must be told of long records, and of those that span lines in a file read in pieces."""
     longest, options = max(p.longest for p in batch), ""
     if longest > ORDINARY_LINE:
@@ -75,13 +80,13 @@ def _options(batch: Sequence[Prepared], in_pieces: bool) -> str:
 
 
 def _filled(
-    con: duckdb.DuckDBPyConnection, judgement: Judgement, batch: Sequence[Prepared], years: Years, options: str
+    con: duckdb.DuckDBPyConnection, judgement: Judgement, batch: Sequence[Prepared], years: Years, in_pieces: bool
 ) -> list[Share]:
     readable = [p for p in batch if p.readable_count]
-    for year in {p.delivery.day.year for p in batch}:
-        years.known |= {year - 1, year, year + 1} & POSSIBLE
+    years.expect(p.delivery.day for p in batch)
     files = [p.readable for p in readable or batch[:1]]
-    fill(con, judgement, years, reader(judgement, files, options), sum(p.readable_count for p in readable))
+    texts = reader(judgement, files, options(batch, in_pieces))
+    fill(con, judgement, years, texts, sum(p.readable_count for p in readable))
     empty = [Share(p, 0, 0) for p in batch if not p.readable_count]
     return _shares(con, judgement, readable) + empty
 
@@ -96,40 +101,38 @@ def fill(
         rounds.append(f"LIMIT {SAMPLE}")
     while rounds:
         limit = rounds.pop()
-        _create(con, f"CREATE OR REPLACE TEMP TABLE {judged} AS {judgement.sql(texts, years.known)} {limit}")
-        if further := _far(con, judged):
+        execute(con, f"CREATE OR REPLACE TEMP TABLE {judged} AS {judgement.sql(texts, years.known)} {limit}")
+        rules = con.execute(f"SELECT DISTINCT unnest(_rules) FROM {judged} WHERE len(_rules) > 0").fetchall()
+        if further := far(rule for (rule,) in rules):
             years.known |= further
             rounds = rounds or [limit]
 
 
-def _create(con: duckdb.DuckDBPyConnection, query: str) -> None:
+def execute(con: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPyConnection:
+    """Run a query that reads texts. Raises Unreadable where the engine cannot read them."""
     try:
-        con.execute(query)
+        return con.execute(query)
     except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.NotImplementedException) as e:
         # The engine's message quotes the record: only its first line, which names the place, is passed on.
-        raise _Unreadable(str(e).splitlines()[0]) from e
+        raise Unreadable(str(e).splitlines()[0]) from e
 
 
 def _shares(con: duckdb.DuckDBPyConnection, judgement: Judgement, readable: Sequence[Prepared]) -> list[Share]:
-    """Which rows are whose, checked against the index. Raises _Unreadable where a record is lost or too many."""
+    """Which rows are whose, checked against the index. Raises Unreadable where a record is lost or too many."""
     judged = judgement.table(JUDGED)
     found = con.execute(
         f"SELECT _file, count(*), min(rowid), max(rowid) FROM {judged} GROUP BY _file ORDER BY _file"
     ).fetchall()
     if [row[0] for row in found] != list(range(len(readable))):
-        raise _Unreadable("not every file was read")
+        raise Unreadable("not every file was read")
     shares: list[Share] = []
     for prepared, (_, count, first, last) in zip(readable, found, strict=True):
         if count != prepared.readable_count or last - first + 1 != count:
-            raise _Unreadable(f"{prepared.readable_count} records are in it, {count} were read")
+            raise Unreadable(f"{prepared.readable_count} records are in it, {count} were read")
         shares.append(Share(prepared, first, count))
     return shares
 
 
-def _far(con: duckdb.DuckDBPyConnection, judged: str) -> set[int]:
-    """Years of local times that could not be resolved."""
-    rows = con.execute(
-        f"SELECT DISTINCT rule FROM (SELECT unnest(_rules) AS rule FROM {judged} WHERE len(_rules) > 0) "
-        f"WHERE starts_with(rule, '{FAR}')"
-    ).fetchall()
-    return {int(rule.removeprefix(FAR)) for (rule,) in rows}
+def far(rules: Iterable[str]) -> set[int]:
+    """Years of local times that could not be resolved, of all that stands in the place of rules."""
+    return {int(rule.removeprefix(FAR)) for rule in rules if rule.startswith(FAR)}

@@ -46,7 +46,11 @@ class Verdict:
 
 def outcomes(delivery: Delivery, fingerprint: str, sheets: Sequence[Sheet], number: int) -> list[Outcome]:
     """The outcome of a judged delivery for each table; refused for all where one of them has a reason."""
-    reasons = {s.judgement.contract.name: _reasons(s.judgement.contract, s.tallies[number]) for s in sheets}
+    # Of batches, each was decided upon when it came.
+    max_rejected = 1.0 if delivery.manifest.series else None
+    reasons = {
+        s.judgement.contract.name: _reasons(s.judgement.contract, s.tallies[number], max_rejected) for s in sheets
+    }
     found = []
     for sheet in sheets:
         table, tally = sheet.judgement.contract.name, sheet.tallies[number]
@@ -89,15 +93,16 @@ def outcome_of(delivery: Delivery, table: str, fingerprint: str) -> Outcome:
     )
 
 
-def _reasons(contract: Contract, tally: Tally) -> list[Problem]:
+def _reasons(contract: Contract, tally: Tally, max_rejected: float | None) -> list[Problem]:
     """Why the delivery cannot be published, as far as one table is concerned."""
     found = []
-    if tally.delivered and tally.rejected / tally.delivered > contract.max_rejected:
+    most = contract.max_rejected if max_rejected is None else max_rejected
+    if tally.delivered and tally.rejected / tally.delivered > most:
         what = "elements" if contract.nested else "records"
         share = (
             f"{tally.rejected:,} of {tally.delivered:,} {what} are rejected ({tally.rejected / tally.delivered:.1%})"
         )
-        message = f"{share}; at most {contract.max_rejected:.1%} may be"
+        message = f"{share}; at most {most:.1%} may be"
         found.append(Problem(rule=REJECTED_SHARE, message=message, count=tally.rejected))
     if contract.nested and tally.extra and contract.drift is Drift.REFUSE:
         listed = ", ".join(map(repr, tally.extra))

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from clearer_platform.bronze import Series
 from clearer_platform.contracts import Contract, LoadMode
 from clearer_platform.errors import StorageError
 from clearer_platform.silver.bad import BAD, good_rows
@@ -40,7 +41,7 @@ def write_aside(
             UNION ALL SELECT {_columns(judgement, same)} FROM {judgement.table(BAD)} WHERE _number = {number})
         TO {literal(str(place))} ({FORMAT}, KV_METADATA {{{METADATA}: {literal(outcome.model_dump_json())}}})"""
     )
-    audit(place, judgement.contract, outcome)
+    audit(place, judgement.contract, outcome, share.prepared.delivery.manifest.series)
 
 
 def read_outcome(metadata: Mapping[bytes, bytes] | None) -> Outcome | None:
@@ -49,10 +50,12 @@ def read_outcome(metadata: Mapping[bytes, bytes] | None) -> Outcome | None:
     return Outcome.model_validate_json(raw) if raw else None
 
 
-def audit(place: Path, contract: Contract, outcome: Outcome) -> None:
-    """Check a written file by a reader other than its writer. Raises StorageError that says what is wrong with it."""
+def audit(place: Path, contract: Contract, outcome: Outcome, series: Series | None = None) -> None:
+    """Check a written file by a reader other than its writer: counts, and no key twice (of a series, in no batch).
+
+    Raises StorageError that says what is wrong with it."""
     with pq.ParquetFile(place) as file:
-        columns = ["_rules", "_key"] if contract.load_mode is LoadMode.APPEND else ["_rules"]
+        columns = ["_rules", "_key", "_line"] if contract.load_mode is LoadMode.APPEND else ["_rules"]
         rows, stated = file.metadata.num_rows, read_outcome(file.metadata.metadata)
         table = file.read(columns)
     accepted = pc.equal(pc.list_value_length(table["_rules"]), 0)
@@ -65,7 +68,7 @@ def audit(place: Path, contract: Contract, outcome: Outcome) -> None:
             f"it has {rows} rows, {found} of them accepted; {outcome.delivered} records were delivered, "
             f"{outcome.accepted} of them accepted, {outcome.rejected} rejected"
         )
-    if contract.load_mode is LoadMode.APPEND and pc.count_distinct(_keys(table, accepted)).as_py() != found:
+    if contract.load_mode is LoadMode.APPEND and _distinct_keys(table.filter(accepted), series) != found:
         wrong.append("a key is in it twice")
     if wrong:
         raise StorageError(
@@ -74,9 +77,16 @@ def audit(place: Path, contract: Contract, outcome: Outcome) -> None:
         )
 
 
-def _keys(table: pa.Table, accepted: pa.ChunkedArray) -> pa.ChunkedArray:
-    keys = table["_key"].filter(accepted)
-    return keys.cast(pa.binary(16)) if keys.type != pa.binary(16) else keys
+def _distinct_keys(accepted: pa.Table, series: Series | None) -> int:
+    """Number of different keys; that of one batch is another than that of the next."""
+    keys = accepted["_key"]
+    keys = keys.cast(pa.binary(16)) if keys.type != pa.binary(16) else keys
+    if series is None:
+        distinct: int = pc.count_distinct(keys).as_py()
+        return distinct
+    batches = np.searchsorted(series.ends, accepted["_line"].to_numpy())
+    pairs = pa.table({"key": keys, "batch": batches}).group_by(["key", "batch"]).aggregate([])
+    return len(pairs)
 
 
 def _columns(judgement: Judgement, same: dict[str, str]) -> str:

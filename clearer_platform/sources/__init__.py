@@ -5,14 +5,14 @@ from datetime import date
 
 from clearer_platform.bronze import Receipt
 from clearer_platform.platform import Platform
-from clearer_platform.sources import files, http
+from clearer_platform.sources import batches, files, http
 from clearer_platform.sources.failure import Failure
 from clearer_platform.sources.files import Arrival, Stray, changed, deliver_file, landed, pending
 from clearer_platform.sources.http import due
 
 __all__ = ["Arrival", "Failure", "Stray", "changed", "collect", "deliver_file", "due", "landed", "pending"]
 
-SOURCES = (files, http)
+SOURCES = (files, http, batches)
 """Each takes in what there is for a table's days, and nothing where the region does not use it."""
 
 

@@ -25,6 +25,8 @@ from clearer_platform.storage import listing
 NAME = re.compile(r"(?<!\d)(\d{4}-\d{2}-\d{2})(?!\d).*\.(?:csv|jsonl)(?:\.gz|\.zst)?$", re.IGNORECASE)
 IN_PROGRESS = (".tmp", ".part", ".partial", ".crdownload")
 DONE = ".done"
+LOGS, SUMMARY = ".batches", ".summary.json"
+"""What is called so beside a file is what we wrote about it: the folder of its batches' logs, and their summary."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Teller:
     def __call__(self, text: str, version: str) -> Arrival | Stray | None:
         """What the file at `text` is; None where it is hidden, in progress, or beside another."""
         folder, _, name = text.rpartition("/")
-        if name.startswith(".") or name.lower().endswith((*IN_PROGRESS, DONE)):
+        if name.startswith(".") or name.lower().endswith((*IN_PROGRESS, DONE, SUMMARY)) or folder.endswith(LOGS):
             return None
         path = UPath(text, **self._root.storage_options) if isinstance(self._root, UPath) else Path(text)
         table, day = self._tables.get(folder), business_day(name)

@@ -27,6 +27,7 @@ from clearer_platform.sources.batches.batch import (
     UnknownBatch,
     UnknownColumn,
 )
+from clearer_platform.sources.batches.sealing import Waiting, collect, pending
 
 __all__ = [
     "MOST_ROWS",
@@ -44,4 +45,7 @@ __all__ = [
     "TooManyRows",
     "UnknownBatch",
     "UnknownColumn",
+    "Waiting",
+    "collect",
+    "pending",
 ]

@@ -5,19 +5,15 @@ no JSON text needs), so that keys, figures and even undecodable bytes come to si
 """
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from clearer_platform.regions import CsvFormat, HttpSource
 from clearer_platform.sources.http.client import Again, Answer
+from clearer_platform.sources.json_text import TEXTS, elements, skip
 
-SPACE = re.compile(r"[ \t\n\r]*")
-BREAK = re.compile(r"[ \t\n\r]*[\n\r][ \t\n\r]*")
 TYPES = {"json": ("json", "javascript", "text/plain"), "csv": ("csv", "text/plain", "octet-stream")}
 _values = json.JSONDecoder()
-_texts = json.JSONDecoder(parse_int=str, parse_float=str)
-"""For finding where a value ends: no number is too long for it."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +42,14 @@ def read_page(answer: Answer, source: HttpSource, csv: CsvFormat) -> Page:
 def _json_page(body: bytes, source: HttpSource) -> Page:
     text = body.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
     try:
-        start = _skip(text, 0)
-        if _skip(text, _texts.raw_decode(text, start)[1]) != len(text):
+        start = skip(text, 0)
+        if skip(text, TEXTS.raw_decode(text, start)[1]) != len(text):
             raise Again("the answer goes on after its JSON")
         records = _at(text, start, source.records)
         if records is None or text[records : records + 1] != "[":
             raise Again(f"the answer has no list of records at {source.records or 'its top'!r}")
         return Page(
-            records=[BREAK.sub("", text[a:b]) for a, b in _elements(text, records)],
+            records=[one_line for one_line, _ in elements(text, records)],
             next=_cursor(text, start, source),
             total=_total(text, start, source),
         )
@@ -96,31 +92,14 @@ def _at(text: str, start: int, path: str) -> int | None:
 
 def _members(text: str, start: int) -> Iterator[tuple[str, int]]:
     """Each key of the object at `start`, and where its value begins. The text is known to be JSON."""
-    place = _skip(text, start + 1)
+    place = skip(text, start + 1)
     while text[place] != "}":
-        key, place = _texts.raw_decode(text, place)
-        place = _skip(text, _skip(text, place) + 1)
+        key, place = TEXTS.raw_decode(text, place)
+        place = skip(text, skip(text, place) + 1)
         yield key, place
-        place = _skip(text, _texts.raw_decode(text, place)[1])
+        place = skip(text, TEXTS.raw_decode(text, place)[1])
         if text[place] == ",":
-            place = _skip(text, place + 1)
-
-
-def _elements(text: str, start: int) -> Iterator[tuple[int, int]]:
-    """Where each element of the list at `start` begins and ends. The text is known to be JSON."""
-    place = _skip(text, start + 1)
-    while text[place] != "]":
-        end = _texts.raw_decode(text, place)[1]
-        yield place, end
-        place = _skip(text, end)
-        if text[place] == ",":
-            place = _skip(text, place + 1)
-
-
-def _skip(text: str, place: int) -> int:
-    found = SPACE.match(text, place)
-    assert found
-    return found.end()
+            place = skip(text, place + 1)
 
 
 def _csv_page(answer: Answer, csv: CsvFormat) -> Page:
