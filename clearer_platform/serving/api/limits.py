@@ -53,8 +53,8 @@ class Workers:
     """The threads that do what takes long, so that the event loop never waits; work that was begun is ended."""
 
     def __init__(self, threads: int, timeout: float) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="api")
-        self._timeout = timeout
+        self._threads, self._timeout = threads, timeout
+        self._pool = self._new_pool()
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `work` comes to. Raises Problem 504 where that takes too long: it goes on, and its result is dropped."""
@@ -70,8 +70,12 @@ class Workers:
             ) from None
 
     def close(self) -> None:
-        """Wait for what was begun."""
-        self._pool.shutdown(cancel_futures=True)
+        """Wait for what was begun. A service that is started again has new threads."""
+        ended, self._pool = self._pool, self._new_pool()
+        ended.shutdown(cancel_futures=True)
+
+    def _new_pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._threads, thread_name_prefix="api")
 
 
 class Limited:
