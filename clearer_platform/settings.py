@@ -59,7 +59,7 @@ class Settings(BaseSettings):
         default=65_536, gt=0, le=131_072, description="Characters of one value in a batch."
     )
     api_max_rows: int = Field(default=10_000, gt=0, description="Rows of a table in one answer.")
-    api_requests_per_minute: int = Field(default=600, gt=0, description="Requests of one API key in a minute.")
+    api_requests_per_minute: int = Field(default=6_000, gt=0, description="Requests of one API key in a minute.")
     api_failures_per_minute: int = Field(
         default=30, gt=0, description="Requests without a valid key from one address in a minute."
     )

@@ -1,5 +1,7 @@
 """`clearer api`: the REST service alone."""
 
+import signal
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -22,14 +24,17 @@ def api(
         clearer api --port 8080
     """
     from clearer_platform.cli.ports import free, url
+    from clearer_platform.cli.servers import ended
     from clearer_platform.serving.api.server import serve
     from clearer_platform.serving.opening import open_platform
 
     platform = open_platform()
+    signal.signal(signal.SIGTERM, ended)
     free(host, port, "--port")
 
     def ready() -> None:
         say(f"the REST service answers at {url(host, port)}/v1/docs   (Ctrl-C ends it)", style="bold green")
         note("rows that it takes in reach gold by `clearer up` or `clearer materialize`")
 
-    serve(platform, host, port, ready)
+    with suppress(KeyboardInterrupt):  # Ctrl-C is how it is meant to end.
+        serve(platform, host, port, ready)

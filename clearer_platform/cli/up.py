@@ -41,7 +41,7 @@ def up(
     """
     from clearer_platform.cli.ports import free
     from clearer_platform.cli.ports import url as url_of
-    from clearer_platform.cli.servers import Servers, script
+    from clearer_platform.cli.servers import Servers, ended, script
     from clearer_platform.defs.alive import end_gone
     from clearer_platform.defs.internals import KNOWN, are_known
     from clearer_platform.defs.runs import instance
@@ -59,8 +59,8 @@ def up(
     free(host, api_port, "--api-port")
     with instance(platform) as home:  # Makes DAGSTER_HOME what it has to be before anything reads it.
         end_gone(home, is_first=True)
-    signal.signal(signal.SIGTERM, _ended)
-    signal.signal(signal.SIGHUP, _ended)
+    signal.signal(signal.SIGTERM, ended)
+    signal.signal(signal.SIGHUP, ended)
     if not are_known():
         say(f"this Dagster is not {KNOWN}: runs will start as with Dagster alone, some seconds later", style="yellow")
     say(f"starting the UI and the daemon on {settings.home} ...")
@@ -146,7 +146,3 @@ def _forward(name: str, line: str) -> None:
     text = line.split(" - ", 3)[-1] if line.count(" - ") >= 3 else line
     style = "red" if "ERROR" in line or "Traceback" in line else "yellow" if "WARNING" in line else "dim"
     console().print(f"{name:>6} | {text}", style=style)
-
-
-def _ended(number: int, frame: object) -> None:
-    raise SystemExit(0)
