@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
@@ -16,11 +16,13 @@ from clearer_platform import gold
 from clearer_platform.errors import UnknownName
 from clearer_platform.governance import LAYERS, Operation, Roles
 from clearer_platform.serving.api.keys import Key
-from clearer_platform.serving.api.problems import Problem
+from clearer_platform.serving.api.problems import Problem, documented
 from clearer_platform.serving.api.service import Service, service_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 RULE = "clearer_rule"
+USUAL = (401, 403, 404, 422, 429)
+"""Problems that any guarded endpoint may end in."""
 TABLE = "table"
 """The path parameter that names the table an endpoint is about."""
 
@@ -105,12 +107,24 @@ class GuardedRoute(APIRoute):
         return guarded_handler
 
 
+def endpoints(tag: str, path: str = "", *problems: int) -> APIRouter:
+    """A router for guarded endpoints below `/v1` and `path`, which may end in these problems beside the usual ones."""
+    return APIRouter(
+        prefix=f"/v1{path}",
+        route_class=GuardedRoute,
+        tags=[tag],
+        dependencies=[Depends(bearer)],
+        responses=documented(*USUAL, *problems),
+    )
+
+
 def caller_of(request: Request) -> Caller:
     """Who asks, as the guard found out."""
     found: Caller = request.state.caller
     return found
 
 
+OneTable = Annotated[str | None, Query(alias="table", description="Only what concerns this table.")]
 Asking = Annotated[Caller, Depends(caller_of)]
 Serving = Annotated[Service, Depends(service_of)]
 

@@ -3,23 +3,16 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Query
+from fastapi import Body
 from pydantic import AwareDatetime, BaseModel, Field
 
 from clearer_platform.governance import Layer, Operation
 from clearer_platform.serving import backups
-from clearer_platform.serving.api.access import Asking, Caller, GuardedRoute, Serving, among, bearer, guarded, needs
-from clearer_platform.serving.api.problems import documented
+from clearer_platform.serving.api.access import Asking, Caller, OneTable, Serving, among, endpoints, guarded, needs
 from clearer_platform.serving.api.service import Service
 from clearer_platform.serving.api.tables import TableName
 
-router = APIRouter(
-    prefix="/v1",
-    route_class=GuardedRoute,
-    tags=["backups"],
-    dependencies=[Depends(bearer)],
-    responses=documented(401, 403, 404, 409, 422, 429, 503),
-)
+router = endpoints("backups", "", 409, 503)
 BACKUP_ID = "^[a-z_][a-z0-9_]*-[0-9]{8}T[0-9]{6}\\.[0-9]{6}Z-[0-9a-f]{16}$"
 """What ids of backups look like: in particular, like no path."""
 LAYER: dict[str, Layer] = {"delivered": "silver", "gold": "gold"}
@@ -66,7 +59,7 @@ async def back_up(service: Serving, caller: Asking, table: TableName) -> Backup:
 async def list_backups(
     service: Serving,
     caller: Asking,
-    table: Annotated[str | None, Query(description="Only backups of this table.")] = None,
+    table: OneTable = None,
 ) -> list[Backup]:
     """The backups of the key's region, the newest first."""
     return await service.workers.run(_listed, service, caller, table)

@@ -3,34 +3,19 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import Header, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from clearer_platform.bronze import Decision, OnInvalid
 from clearer_platform.governance import Operation
 from clearer_platform.serving import batches
 from clearer_platform.serving.api import bodies
-from clearer_platform.serving.api.access import (
-    Asking,
-    GuardedRoute,
-    Serving,
-    among,
-    bearer,
-    forbidden,
-    guarded,
-    needs,
-)
+from clearer_platform.serving.api.access import Asking, OneTable, Serving, among, endpoints, forbidden, guarded, needs
 from clearer_platform.serving.api.problems import documented
 from clearer_platform.serving.api.tables import TableName
 from clearer_platform.sources.batches import MOST_ROWS, Batch, BatchRecord, Form, InvalidRow, Status, Summary, Taken
 
-router = APIRouter(
-    prefix="/v1",
-    route_class=GuardedRoute,
-    tags=["batches"],
-    dependencies=[Depends(bearer)],
-    responses=documented(401, 403, 404, 422, 429),
-)
+router = endpoints("batches")
 PAGE = 100
 BATCH_ID = "^[A-Za-z0-9][A-Za-z0-9._-]{0,119}$"
 ROWS = {
@@ -147,7 +132,7 @@ async def migrate(
 async def list_batches(
     service: Serving,
     caller: Asking,
-    table: Annotated[str | None, Query(description="Only batches for this table.")] = None,
+    table: OneTable = None,
     status: Annotated[Status | None, Query(description="Only batches that have come so far.")] = None,
     after: Annotated[str | None, Query(pattern=BATCH_ID, description="Only batches that came after this one.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="Batches at the most.")] = PAGE,
@@ -166,7 +151,7 @@ async def list_batches(
 async def summarize_batches(
     service: Serving,
     caller: Asking,
-    table: Annotated[str | None, Query(description="Only batches for this table.")] = None,
+    table: OneTable = None,
 ) -> Summary:
     """What all batches of the key's region came to, or those for one table."""
     may_follow = among(service, caller, Operation.FOLLOW, table)

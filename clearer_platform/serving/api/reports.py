@@ -5,24 +5,17 @@ from typing import Annotated
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Query, Response
 from pydantic import BaseModel, Field
 
 from clearer_platform.governance import Operation
 from clearer_platform.platform import Platform
-from clearer_platform.serving.api.access import Asking, Caller, GuardedRoute, Serving, bearer, guarded, needs
+from clearer_platform.serving.api.access import Asking, Caller, Serving, endpoints, guarded, needs
 from clearer_platform.serving.api.answers import CSV, Wish, as_csv, csv
-from clearer_platform.serving.api.problems import documented
 from clearer_platform.serving.api.service import Service
 from clearer_platform.serving.reading import read
 
-router = APIRouter(
-    prefix="/v1/reports",
-    route_class=GuardedRoute,
-    tags=["reports"],
-    dependencies=[Depends(bearer)],
-    responses=documented(401, 403, 404, 406, 422, 429),
-)
+router = endpoints("reports", "/reports", 406)
 
 Year = Annotated[int, Query(ge=1, le=9999, description="Calendar year in the region's time zone.", examples=[2021])]
 

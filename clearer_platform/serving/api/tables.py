@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated, Any
 
 import pyarrow as pa
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from clearer_platform.governance import LAYERS, Layer, Operation
@@ -12,26 +12,19 @@ from clearer_platform.serving import catalogue
 from clearer_platform.serving.api.access import (
     Asking,
     Caller,
-    GuardedRoute,
     Serving,
     any_role,
-    bearer,
+    endpoints,
     guarded,
     needs,
     readable,
 )
 from clearer_platform.serving.api.answers import CSV, Wish, as_csv, csv
-from clearer_platform.serving.api.problems import Problem, documented
+from clearer_platform.serving.api.problems import Problem
 from clearer_platform.serving.api.service import Service
 from clearer_platform.serving.reading import read
 
-router = APIRouter(
-    prefix="/v1/tables",
-    route_class=GuardedRoute,
-    tags=["tables"],
-    dependencies=[Depends(bearer)],
-    responses=documented(401, 403, 404, 406, 422, 429),
-)
+router = endpoints("tables", "/tables", 406)
 
 TableName = Annotated[str, Path(pattern="^[a-z][a-z0-9_]{0,99}$", description="A name that `GET /v1/tables` lists.")]
 PAGE = 1000
