@@ -72,7 +72,7 @@ def up(
         if sys.platform == "linux":  # Elsewhere libraries do not bear being forked.
             servers.start("runs", [sys.executable, "-m", "clearer_platform.defs"], is_spare=True)
         servers.start("daemon", [script("dagster-daemon"), "run", "-m", MODULE])
-        _watch(servers, url, [script("clearer"), "api", "--host", host, "--port", str(api_port)])
+        _watch(servers, url, [sys.executable, "-m", "clearer_platform.cli", "api", "-p", str(api_port), "--host", host])
     except KeyboardInterrupt:
         pass  # Ctrl-C is how it is meant to end.
     finally:

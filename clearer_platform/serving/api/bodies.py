@@ -19,6 +19,8 @@ from clearer_platform.sources.batches import Form, MalformedBatch
 FORMS = {"application/json": Form.JSON, "text/csv": Form.CSV}
 GZIP = 16 + zlib.MAX_WBITS
 """What zlib calls one gzip member, its checksum included."""
+MEMBERS = 16
+"""Gzip members of a body: each is a copy of all that follows it."""
 Header = Literal["present", "absent"]
 
 
@@ -57,21 +59,22 @@ def unpacked(content: bytes, encoding: str, most: int) -> bytes:
             415, "unsupported-encoding", "a body may be packed by gzip, once", headers={"Accept-Encoding": "gzip"}
         )
     parts: list[bytes] = []
-    left, size = content, 0
-    while left or not parts:
+    left, room = content, most
+    for _ in range(MEMBERS):
         member = zlib.decompressobj(GZIP)
         try:
-            part = member.decompress(left, most - size + 1)
+            parts.append(member.decompress(left, room + 1))
         except zlib.error as e:
             raise Problem(400, "damaged-body", "the body is not what gzip makes") from e
-        size += len(part)
-        if size > most:
+        room -= len(parts[-1])
+        if room < 0:
             raise Problem(413, "body-too-large", f"the body unpacks to more than {most:,} bytes")
         if not member.eof:
             raise Problem(400, "damaged-body", "the packed body ends too early")
-        parts.append(part)
         left = member.unused_data
-    return b"".join(parts)
+        if not left:
+            return b"".join(parts)
+    raise Problem(400, "damaged-body", f"the packed body is in more than {MEMBERS} pieces")
 
 
 def check_fields(content: bytes, form: Form, source: TableSource, most: int) -> None:
