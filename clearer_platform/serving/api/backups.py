@@ -35,8 +35,8 @@ class Backup(BaseModel):
     @classmethod
     def of(cls, backup: backups.Backup) -> "Backup":
         """What is told of a backup."""
-        told = backup.manifest.model_dump(include={*cls.model_fields} - {"id", "layer"})
-        return cls(id=backup.id, layer=LAYER[backup.layer], **told)
+        told = {name: getattr(backup, name) for name in cls.model_fields}
+        return cls(**{**told, "layer": LAYER[backup.layer]})
 
 
 class Restored(BaseModel):

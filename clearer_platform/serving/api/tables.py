@@ -3,7 +3,6 @@
 from datetime import date
 from typing import Annotated, Any
 
-import pyarrow as pa
 from fastapi import Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
@@ -46,6 +45,14 @@ class Table(BaseModel):
     description: str
     operations: list[Operation] = Field(description="What the API key may do with it.")
     columns: list[Column]
+
+    @classmethod
+    def of(cls, info: catalogue.TableInfo, operations: list[Operation]) -> "Table":
+        """What the catalogue says of a table, and what may be done with it."""
+        columns = [Column(name=c.name, type=c.type, description=c.description) for c in info.columns]
+        return cls(
+            name=info.name, layer=info.layer, description=info.description, operations=operations, columns=columns
+        )
 
 
 class Rows(BaseModel):
@@ -91,18 +98,16 @@ async def read_table(
         read, service.platform, table, region=caller.region, start=start, end=end, window=(limit + 1, offset)
     )
     part, more = found.slice(0, limit), found.num_rows > limit
+    answer: Response | Rows
     if wish == CSV:
-        response = await service.workers.run(csv, part, service.platform.layout(caller.region).work)
+        answer = response = await service.workers.run(csv, part, service.platform.layout(caller.region).work)
+    else:
+        rows = await service.workers.run(part.to_pylist)
+        answer = Rows(table=table, region=caller.region, rows=rows, more=more)
     if more:
         further = request.url.include_query_params(offset=offset + limit)
         response.headers["Link"] = f'<{further.path}?{further.query}>; rel="next"'
-    if wish == CSV:
-        return response
-    return await service.workers.run(_as_rows, table, caller.region, part, more)
-
-
-def _as_rows(table: str, region: str, part: pa.Table, more: bool) -> Rows:
-    return Rows(table=table, region=region, rows=part.to_pylist(), more=more)
+    return answer
 
 
 def _listed(service: Service, caller: Caller) -> list[Table]:
@@ -120,10 +125,5 @@ def _listed(service: Service, caller: Caller) -> list[Table]:
                 and (operation is not Operation.READ or f"{layer}.{name}" in may_read)
             ]
             if operations:
-                found.append(_table(described[layer, name], operations))
+                found.append(Table.of(described[layer, name], operations))
     return found
-
-
-def _table(info: catalogue.TableInfo, operations: list[Operation]) -> Table:
-    columns = [Column(name=c.name, type=c.type, description=c.description) for c in info.columns]
-    return Table(name=info.name, layer=info.layer, description=info.description, operations=operations, columns=columns)
