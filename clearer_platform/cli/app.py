@@ -7,6 +7,8 @@ import typer
 from typer.core import TyperGroup
 
 from clearer_platform.cli import (
+    api,
+    api_keys,
     aside,
     backups,
     check,
@@ -82,6 +84,7 @@ def common(
 app.command("demo", rich_help_panel="Begin")(demo.demo)
 app.command("sample", rich_help_panel="Begin")(sample.sample)
 app.command("up", rich_help_panel="Begin")(up.up)
+app.command("api", rich_help_panel="Begin")(api.api)
 app.command("check", rich_help_panel="Begin")(check.check)
 app.command("deliver", rich_help_panel="Run")(deliver.deliver)
 app.command("fetch", rich_help_panel="Run")(fetch.fetch)
@@ -95,3 +98,4 @@ app.command("restore", rich_help_panel="Keep")(backups.restore)
 app.add_typer(backups.app, name="backups", rich_help_panel="Keep")
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel="Look")
 app.add_typer(aside.app, name="aside", rich_help_panel="Look")
+app.add_typer(api_keys.app, name="api-keys", rich_help_panel="Run")

@@ -12,7 +12,7 @@ from clearer_platform.gold.across import build_global
 from clearer_platform.gold.catalog import Model, models
 from clearer_platform.gold.dbt import Progress
 from clearer_platform.gold.extent import Extent
-from clearer_platform.gold.leaving import leaving
+from clearer_platform.gold.leaving import forms, leaving
 from clearer_platform.gold.picture import picture
 from clearer_platform.gold.project import Prepared, prepare
 from clearer_platform.gold.put_back import put_back, served
@@ -35,6 +35,7 @@ __all__ = [
     "build_warehouse",
     "connect",
     "contained",
+    "forms",
     "leaving",
     "models",
     "pending",

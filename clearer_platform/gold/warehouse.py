@@ -18,7 +18,7 @@ import duckdb
 import pyarrow
 from upath import UPath
 
-from clearer_platform.errors import StorageError
+from clearer_platform.errors import NotBuilt, StorageError
 from clearer_platform.gold.inputs import Contents
 from clearer_platform.regions import Layout
 from clearer_platform.settings import Settings
@@ -155,10 +155,10 @@ def serving_copy(layout: Layout) -> Path | None:
 
 
 def read(layout: Layout) -> duckdb.DuckDBPyConnection:
-    """A read-only connection to the layout's serving copy. Raises StorageError where there is none."""
+    """A read-only connection to the layout's serving copy. Raises NotBuilt where there is none."""
     path = serving_copy(layout)
     if path is None:
-        raise StorageError(f"{layout.name} has no gold yet", hint="run `clearer materialize` first")
+        raise NotBuilt(f"{layout.name} has no gold yet", hint="run `clearer materialize` first")
     try:
         return connect(path)
     except duckdb.Error as e:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import tomllib
 from datetime import date, datetime, time
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from clearer_platform.declarations import read_toml, rejected
 from clearer_platform.errors import RegistryError, UnknownName
 from clearer_platform.regions.http import HttpSource, http_source
 
@@ -239,19 +239,8 @@ class Registry(_Entry):
 
 def load_registry(path: Path) -> Registry:
     """The registry in the TOML file `path`. Raises RegistryError that names the file, the entry and the reason."""
-    try:
-        raw = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError as e:
-        raise RegistryError(
-            f"there is no registry at {path}",
-            hint="set CLEARER_HOME or CLEARER_REGIONS_FILE, or run `clearer sample` to make a sample one",
-        ) from e
-    except UnicodeDecodeError as e:
-        raise RegistryError(f"{path} is not UTF-8 text (byte {e.start})", hint="save it as UTF-8") from e
-    except tomllib.TOMLDecodeError as e:
-        raise RegistryError(f"{path} is not valid TOML: {e}") from e
-    except OSError as e:
-        raise RegistryError(f"cannot read the registry {path}: {e.strerror}") from e
+    hint = "set CLEARER_HOME or CLEARER_REGIONS_FILE, or run `clearer sample` to make a sample one"
+    raw = read_toml(path, "registry", RegistryError, absent=hint)
     regions = raw.get("regions")
     if not isinstance(regions, dict) or not regions:
         raise RegistryError(f"{path} declares no region", hint="add a block such as [regions.eu]")
@@ -259,5 +248,4 @@ def load_registry(path: Path) -> Registry:
     try:
         return Registry.model_validate({**raw, "regions": named})
     except ValidationError as e:
-        reasons = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in e.errors()]
-        raise RegistryError(f"{path} cannot be used:\n  " + "\n  ".join(reasons)) from e
+        raise rejected(path, e, RegistryError) from e

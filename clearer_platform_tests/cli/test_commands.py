@@ -324,6 +324,7 @@ def test_check(cli, monkeypatch):
         ("registry and contracts together", True),
         ("HTTP sources", True),
         ("dbt project", True),
+        ("roles", True),
         ("asset definitions", True),
     ]
     monkeypatch.setenv("CLEARER_CONTRACT_MODULES", '["no_such_module"]')
@@ -333,3 +334,12 @@ def test_check(cli, monkeypatch):
     assert "✗ contracts: cannot import the contracts in no_such_module" in said
     monkeypatch.delenv("CLEARER_CONTRACT_MODULES")
     assert "✗ dbt project: there is no dbt project at nowhere" in cli("check", code=1).stdout
+
+
+def test_check_holds_the_roles_against_the_tables(cli, tmp_path, monkeypatch):
+    (tmp_path / "roles.toml").write_text(
+        '[roles.clerk]\ndescription = "x"\n[[roles.clerk.grants]]\nmay = ["read"]\non = ["gold.nothing"]\n'
+    )
+    monkeypatch.setenv("CLEARER_ROLES_FILE", str(tmp_path / "roles.toml"))
+    findings = {finding["what"]: finding for finding in cli.json("check", code=1)}
+    assert "there is no table gold.nothing" in findings["roles"]["error"]
