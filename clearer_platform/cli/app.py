@@ -20,6 +20,7 @@ from clearer_platform.cli import (
     quarantine,
     revalidate,
     sample,
+    send,
     status,
     tables,
     up,
@@ -88,6 +89,7 @@ app.command("api", rich_help_panel="Begin")(api.api)
 app.command("check", rich_help_panel="Begin")(check.check)
 app.command("deliver", rich_help_panel="Run")(deliver.deliver)
 app.command("fetch", rich_help_panel="Run")(fetch.fetch)
+app.command("send", rich_help_panel="Run")(send.send)
 app.command("materialize", rich_help_panel="Run")(materialize.materialize)
 app.command("revalidate", rich_help_panel="Run")(revalidate.revalidate)
 app.command("status", rich_help_panel="Look")(status.status)
