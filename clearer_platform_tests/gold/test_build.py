@@ -15,6 +15,7 @@ from clearer_platform import gold
 from clearer_platform.errors import BuildError
 from clearer_platform.gold import region, warehouse
 from clearer_platform.platform import Platform
+from clearer_platform.settings import PROJECT
 from clearer_platform.storage import local
 from clearer_platform_tests.gold.conftest import DAY, NAMES, sale
 from clearer_platform_tests.gold.silver_files import open_platform, put, silver_path
@@ -137,6 +138,34 @@ def test_failing_sql_names_the_model_and_no_value(own: Platform, tmp_path: Path)
 def test_a_dbt_project_that_cannot_be_read_says_so(own: Platform, tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="no_such_model"):
         gold.build(with_test(own, tmp_path, "models/marts/x.sql", "from {{ ref('no_such_model') }}"), "eu")
+
+
+def test_a_fork_of_a_process_that_has_read_a_project_can_read_another(tmp_path: Path) -> None:
+    """As a run that is forked from the warm process after a model has changed."""
+
+    def read(number: int) -> None:
+        project = tmp_path / f"dbt{number}"
+        shutil.copytree(PROJECT / "dbt", project, ignore=shutil.ignore_patterns("target", "logs", "models", "tests"))
+        (project / "models").mkdir()
+        settings = "{{ config(materialized='table') }} {{ config(tags=['x']) }}"
+        (project / "models" / "one.sql").write_text(f"{settings} select {number} as n")
+        gold.prepare(open_platform(tmp_path / "home", dbt_project=project))
+
+    read(1)
+    child = os.fork()
+    if not child:
+        try:
+            read(2)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    until = time.monotonic() + 120
+    while (ended := os.waitpid(child, os.WNOHANG))[0] == 0 and time.monotonic() < until:
+        time.sleep(0.02)
+    if not ended[0]:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert ended == (child, 0)
 
 
 def test_a_damaged_serving_copy_is_rebuilt(own: Platform) -> None:
