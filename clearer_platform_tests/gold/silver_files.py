@@ -18,6 +18,7 @@ from clearer_platform.platform import Platform
 from clearer_platform.settings import Settings
 from clearer_platform.silver.sql import accepted_columns
 from clearer_platform.storage import local
+from clearer_platform_tests.conftest import share_dbt
 
 Row = Mapping[str, Any]
 
@@ -67,8 +68,8 @@ ARROW = {
 def open_platform(home: Path, registry: str = REGIONS, prepared_dbt: Path | None = None, **settings: Any) -> Platform:
     """A platform in `home` with the regions of `registry`; `prepared_dbt` is where homes share prepared projects."""
     home.mkdir(parents=True, exist_ok=True)
-    if prepared_dbt and not (home / "dbt").exists():
-        (home / "dbt").symlink_to(prepared_dbt)
+    if prepared_dbt:
+        share_dbt(home, prepared_dbt)
     (home / "regions.toml").write_text(registry)
     return Platform.open(Settings(home=home, _env_file=None, **settings))
 
