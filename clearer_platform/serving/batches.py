@@ -39,7 +39,8 @@ def take(
     UnknownName for a region, or a table that it does not deliver, and a BatchError (EmptyBatch, TooManyRows,
     UnknownColumn, MalformedBatch, KeyReused) for a batch that is refused as a whole: then nothing was written.
     """
-    source, contract, spool = platform.region(region).source(table), platform.contract(table), Spool(platform, region)
+    source, contract = platform.region(region).source(table), platform.contract(table)
+    spool = Spool(platform, region, stays_open=True)
     key_hash = _hash(batch.idempotency_key.encode()) if batch.idempotency_key is not None else None
     content_hash = _content_hash(batch)
     if key_hash and (known := spool.answer(table, key_hash, content_hash)):
