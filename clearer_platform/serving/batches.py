@@ -14,9 +14,10 @@ from clearer_platform.platform import Platform
 from clearer_platform.silver.parents import absent
 from clearer_platform.silver.screening import Sample, Screen, Screened
 from clearer_platform.sources.batches import Batch, BatchRecord, Form, InvalidRow, Status, Summary, Taken, UnknownBatch
+from clearer_platform.sources.batches.batch import kind_of
 from clearer_platform.sources.batches.logs import summed
 from clearer_platform.sources.batches.reading import Incoming, read
-from clearer_platform.sources.batches.spool import Key, Spool, kind_of
+from clearer_platform.sources.batches.spool import Key, Spool
 
 NO_PARENT = "no_parent"
 """How the rule ends that a row breaks which may not wait for its parent."""

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from clearer_platform.bronze import Manifest, SealedBatch, is_json_lines, slots
+from clearer_platform.bronze import SealedBatch
 from clearer_platform.errors import StorageError
 from clearer_platform.platform import Platform
-from clearer_platform.sources.batches.batch import BatchRecord, Form, KeyReused
+from clearer_platform.sources.batches.batch import BatchRecord, KeyReused
+from clearer_platform.sources.batches.restoring import from_manifests
 from clearer_platform.storage import reported
 
 VERSION = 1
@@ -68,11 +69,6 @@ class Entry:
         """What the manifest of its delivery says of it."""
         of_record = self.record.model_dump(include=set(SealedBatch.model_fields))
         return SealedBatch(**of_record, lines=self.lines, content_hash=self.content_hash)
-
-
-def kind_of(form: Form, columns: Sequence[str]) -> str:
-    """What batches must have in common to be sealed into one delivery."""
-    return json.dumps([form, *columns])
 
 
 class Spool:
@@ -213,7 +209,7 @@ class Spool:
                 return  # Another process was quicker.
             for statement in filter(str.strip, SCHEMA.split(";")):
                 con.execute(statement)
-            for row in _from_manifests(self._platform, self._region):
+            for row in from_manifests(self._platform, self._region):
                 _insert(con, row)
             con.execute(f"PRAGMA user_version = {VERSION}")
 
@@ -261,37 +257,3 @@ def _entries(con: sqlite3.Connection, rest: str, values: Sequence[str]) -> Itera
     for number, text, kind, content_hash, lines, slot in con.execute(query, values).fetchall():
         record = BatchRecord.model_validate_json(text).model_copy(update={"delivery": slot})
         yield Entry(number, record, kind, content_hash, lines)
-
-
-def _from_manifests(platform: Platform, region: str) -> Iterator[dict[str, object]]:
-    """A row for every sealed batch, in the order in which they came."""
-    layout, tables = platform.layout(region), platform.region(region).tables
-    manifests = [slot.current.manifest for table in tables for slot in slots(layout, table)]
-    found = [(batch, manifest) for manifest in manifests if manifest.series for batch in manifest.series.batches]
-    for batch, manifest in sorted(found, key=lambda pair: (pair[0].received_at, pair[0].id)):
-        yield _restored(batch, manifest)
-
-
-def _restored(batch: SealedBatch, manifest: Manifest) -> dict[str, object]:
-    assert manifest.series is not None
-    form = Form.JSON if is_json_lines(manifest.slot) else Form.CSV
-    record = BatchRecord(
-        **batch.model_dump(exclude={"lines", "content_hash"}),
-        region=manifest.region,
-        table=manifest.table,
-        day=manifest.day,
-        form=form,
-        invalid=batch.rows - batch.valid,
-    )
-    return {
-        "id": batch.id,
-        "table_name": manifest.table,
-        "day": f"{manifest.day}",
-        "kind": kind_of(form, manifest.series.columns),
-        "key_hash": batch.key_hash,
-        "content_hash": batch.content_hash,
-        "lines": batch.lines,
-        "origin": batch.origin,
-        "record": record.model_dump_json(),
-        "slot": manifest.slot,
-    }
