@@ -46,6 +46,11 @@ class Settings(BaseSettings):
         description="Who is told of alerts (a JSON list): log, webhook:<URL or $VARIABLE>, module:factory.",
     )
     ui_url: str | None = Field(default=None, description="Where the UI answers, for links in alerts; `up` sets it.")
+    backup_tables: tuple[str, ...] = Field(
+        default=(), description="Tables of which every region that has them is backed up each day (a JSON list)."
+    )
+    backup_hour: int = Field(default=3, ge=0, le=23, description="The hour of that, in each region's own time.")
+    backup_keep: int = Field(default=7, ge=1, description="How many backups of each of them are kept.")
     lock_timeout: float = Field(default=600, ge=0, description="Seconds to wait for another writer of a region.")
     api_max_body_bytes: int = Field(
         default=4_000_000,

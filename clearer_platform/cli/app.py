@@ -10,6 +10,7 @@ from clearer_platform.cli import (
     api,
     api_keys,
     aside,
+    backups,
     check,
     deliver,
     demo,
@@ -92,6 +93,9 @@ app.command("revalidate", rich_help_panel="Run")(revalidate.revalidate)
 app.command("status", rich_help_panel="Look")(status.status)
 app.command("tables", rich_help_panel="Look")(tables.tables)
 app.command("load", rich_help_panel="Look")(load.load)
+app.command("backup", rich_help_panel="Keep")(backups.backup)
+app.command("restore", rich_help_panel="Keep")(backups.restore)
+app.add_typer(backups.app, name="backups", rich_help_panel="Keep")
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel="Look")
 app.add_typer(aside.app, name="aside", rich_help_panel="Look")
 app.add_typer(api_keys.app, name="api-keys", rich_help_panel="Run")

@@ -8,7 +8,7 @@ region: what lands meanwhile is asked for at once when the run has ended, in one
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 
@@ -30,6 +30,10 @@ from clearer_platform.sources.watch import Looks, Watch
 LOGGER = logging.getLogger("clearer_platform.landing")
 
 Wanted = dict[str, set[date]]
+Version = tuple[str, str]
+"""A file and its version; a table and the first of its batches that is in no delivery."""
+Asked = dict[Version, tuple[int, float]]
+"""How often a version that is news was asked for, and when that was last."""
 
 
 class Landing:
@@ -40,8 +44,10 @@ class Landing:
         self._watches = {region: Watch(platform, region, clock) for region in platform.registry.regions}
         self._unknown = Looks(platform.settings.settle, clock)
         self._lost = LostRuns(platform.registry, clock)
-        self._asked: dict[str, dict[tuple[str, str], tuple[int, float]]] = {}
-        """By region, how often each version of a file that is news was asked for, and when that was last."""
+        self._asked: dict[str, Asked] = {}
+        """By region, what was asked for of files."""
+        self._asked_to_seal: dict[str, Asked] = {}
+        """By region, what was asked for of batches."""
         self._buckets_seen = -math.inf
         self._shared_runs: dict[str, str | None] = {}
         """The newest finished run of each region that delivers for all."""
@@ -66,8 +72,9 @@ class Landing:
         return found
 
     def look(self, instance: dg.DagsterInstance, leave: Collection[str] = ()) -> list[dg.RunRequest]:
-        """One look at the local landing folders; regions to `leave` are asked nothing."""
-        return self._files(instance, local=True, leave=leave)
+        """One look at the local landing folders and at batches; regions to `leave` are asked nothing."""
+        found = self._files(instance, local=True, leave=leave)
+        return [*found, *self._batches(instance, leave={*leave, *regions_of(found)})]
 
     def _files(self, instance: dg.DagsterInstance, *, local: bool, leave: Collection[str]) -> list[dg.RunRequest]:
         settled: dict[str, list[Arrival]] = {}
@@ -84,21 +91,36 @@ class Landing:
         for region, arrivals in settled.items():
             if arrivals and region not in leave:
                 with self._careful(f"manifests of {region}"):
-                    wanted[region] = self._in_time(region, self._watches[region].news(arrivals))
+                    news = self._watches[region].news(arrivals)
+                    of_files = [((str(arrival.path), arrival.version), arrival.day) for arrival in news]
+                    wanted[region] = self._in_time(self._asked, region, of_files)
         return list(requests(wanted))
 
-    def _in_time(self, region: str, news: Collection[Arrival]) -> set[date]:
-        """The days to ask for: at once, and later and later for files that no run received that was asked to."""
-        now, before = self._clock(), self._asked.get(region, {})
+    def _batches(self, instance: dg.DagsterInstance, leave: Collection[str]) -> list[dg.RunRequest]:
+        """Requests for the days of batches that are in no delivery yet."""
+        waiting: dict[str, list[tuple[Version, date]]] = {}
+        for region in set(self._watches) - set(leave):
+            with self._careful(f"batches of {region}"):
+                found = sources.batches.pending(self._platform, region)
+                waiting[region] = [
+                    ((table, some.first), day) for table, days in found.items() for day, some in days.items()
+                ]
+        if not any(waiting.values()):
+            return []
+        free = waiting.keys() - underway(instance, self._platform.registry)
+        return list(requests({r: self._in_time(self._asked_to_seal, r, waiting[r]) for r in sorted(free)}))
+
+    def _in_time(self, known: dict[str, Asked], region: str, news: Iterable[tuple[Version, date]]) -> set[date]:
+        """The days to ask for: at once, and later and later for what no run took in that was asked to."""
+        now, before = self._clock(), known.get(region, {})
         asked, days = {}, set()
-        for arrival in news:
-            key = (str(arrival.path), arrival.version)
+        for key, day in news:
             times, last = before.get(key, (0, now))
             if not times or now - last >= patience(times):
-                days.add(arrival.day)
+                days.add(day)
                 times, last = times + 1, now
             asked[key] = (times, last)
-        self._asked[region] = asked
+        known[region] = asked
         return days
 
     def _due_windows(self, leave: set[str]) -> Wanted:

@@ -88,12 +88,15 @@ def state(path: Path | None) -> State | None:
         return None
     try:
         with connect(path) as connection:
-            version, as_of = connection.execute("select version, as_of from clearer.build").fetchall()[0]
-            rows = connection.execute(
-                "select region, table_name, day, slot, fingerprint from clearer.contents"
-            ).fetchall()
+            return state_of(connection)
     except (duckdb.Error, IndexError):
         return None  # damaged: it is rebuilt from silver
+
+
+def state_of(connection: duckdb.DuckDBPyConnection) -> State:
+    """What the warehouse behind a connection says of itself."""
+    version, as_of = connection.execute("select version, as_of from clearer.build").fetchall()[0]
+    rows = connection.execute("select region, table_name, day, slot, fingerprint from clearer.contents").fetchall()
     return State(version, {(region, table, day, slot): f for region, table, day, slot, f in rows}, as_of)
 
 

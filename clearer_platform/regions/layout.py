@@ -49,11 +49,6 @@ class Layout:
         return self.refused(table) / f"day={day}" / f"{quoted(slot)}{suffix}"
 
     @property
-    def backups(self) -> UPath | Path:
-        """The backups of this root's tables."""
-        return self.root / "backups"
-
-    @property
     def batches(self) -> UPath | Path:
         """The logs of batches that come from no file of the region."""
         return self.root / "batches"
@@ -62,6 +57,11 @@ class Layout:
     def spool(self) -> Path:
         """The database that holds batches from receipt on; their content until it is sealed."""
         return self.work / "batches" / "spool.db"
+
+    @property
+    def backups(self) -> UPath | Path:
+        """The backups of this root's tables."""
+        return self.root / "backups"
 
     @property
     def warehouse(self) -> UPath | Path:

@@ -93,6 +93,18 @@ class TableSource(_Entry):
     csv: CsvFormat
     columns: dict[str, str]
     nested: dict[str, dict[str, str]] = Field(default_factory=dict)
+    day_zone: str | None = None
+    """The zone whose calendar days count, where it is not that of the local times."""
+
+    @property
+    def own_form(self) -> "TableSource":
+        """How the platform itself writes the table's rows: by the contract's names, in ISO formats and UTC.
+
+        No text means null. The arrays of nested tables are the delivered texts, and are read as ever.
+        """
+        csv = CsvFormat(datetime="%Y-%m-%dT%H:%M:%S.%f", nulls=(), true=("true",), false=("false",))
+        change = {"timezone": "UTC", "day_zone": self.day_zone or self.timezone, "csv": csv, "columns": {}}
+        return self.model_copy(update=change)
 
     def of_nested(self, table: str) -> "TableSource":
         """How the elements of a nested table are read: JSON has signs and words of its own, but no dates."""
@@ -107,7 +119,8 @@ class TableSource(_Entry):
             columns=self.nested.get(table, {}),
         )
 
-    def of_batches(self) -> "TableSource":
+    @cached_property
+    def batch_form(self) -> "TableSource":
         """How sealed batches are read: always UTF-8, without header lines, and by the contract's own column names."""
         csv = self.csv.model_copy(update={"encoding": "utf-8", "header": False})
         return self.model_copy(update={"csv": csv, "columns": {}})
@@ -115,7 +128,7 @@ class TableSource(_Entry):
     @cached_property
     def fingerprint(self) -> str:
         """Hex digest that changes exactly when something above does."""
-        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.model_dump(exclude_none=True), sort_keys=True).encode()).hexdigest()
 
 
 class Region(_Entry):

@@ -232,9 +232,9 @@ def _orphans(
 
 
 def _absent(platform: Platform, region: str, reference: Reference, keys: set[Key], spool: Spool) -> set[Key]:
-    """The keys that neither silver nor a batch on its way there has."""
-    gone = absent(platform, region, reference.table, keys) if keys else set()
-    return gone - spool.brought(reference.table, gone)
+    """The keys that neither a batch nor anything in silver has."""
+    gone = keys - spool.brought(reference.table, keys)
+    return absent(platform, region, reference.table, gone) if gone else gone
 
 
 def _keys(platform: Platform, contract: Contract, screened: Screened) -> list[Key]:

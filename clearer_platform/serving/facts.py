@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from clearer_platform import gold, silver, sources
 from clearer_platform.platform import Platform
 from clearer_platform.regions import Region
-from clearer_platform.silver import SlotState
+from clearer_platform.silver import Outcome, SlotState
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class TableDay:
     deadline: datetime
     """The instant after which a delivery is late."""
     has_new_file: bool
-    """A file in the landing folder that bronze does not have yet."""
+    """A file in the landing folder, or a batch, that bronze does not have yet."""
     slots: tuple[SlotFacts, ...]
     in_gold: bool
-    """Gold contains exactly what silver holds for this day."""
+    """Gold contains exactly what silver holds for this day, and no restored backup stands in the place of."""
 
     @property
     def is_there(self) -> bool:
@@ -88,9 +88,8 @@ def behind_shared(platform: Platform, region: str) -> list[date]:
     delivered: dict[tuple[str, date, str], str] = {}
     for other in platform.registry.regions.values():
         for table in set(shared) & set(other.tables):
-            for state in silver.states(platform, other.name, table):
-                if state.published:
-                    delivered[table, state.slot.day, state.slot.name] = state.published.fingerprint
+            for outcome in _counting(platform, table, silver.states(platform, other.name, table)):
+                delivered[table, outcome.day, outcome.slot] = outcome.fingerprint
     return sorted({day for _, day, _ in dict(in_gold.items() ^ delivered.items())})
 
 
@@ -104,14 +103,20 @@ def _of_table(
     end: date | None,
 ) -> list[TableDay]:
     states: dict[date, list[SlotState]] = defaultdict(list)
-    for state in silver.states(platform, region.name, table):
+    everything = silver.states(platform, region.name, table)
+    for state in everything:
         states[state.slot.day].append(state)
+    expected: dict[date, dict[str, str]] = defaultdict(dict)
+    for outcome in _counting(platform, table, everything):
+        expected[outcome.day][outcome.slot] = outcome.fingerprint
     in_gold: dict[date, dict[str, str]] = defaultdict(dict)
     for (name, day, slot), fingerprint in contained.items():
         if name == table:
             in_gold[day][slot] = fingerprint
-    new_files = {arrival.day for arrival in sources.changed(platform, region.name, platform.delivered(table))}
-    known = {*states, *in_gold, *new_files}
+    delivered = platform.delivered(table)
+    new = {arrival.day for arrival in sources.changed(platform, region.name, delivered)}
+    new |= sources.batches.pending(platform, region.name).get(delivered, {}).keys()
+    known = {*states, *in_gold, *new}
     first = start or min({region.start, *known})
     last = end or max({region.today(now), *known})
     return [
@@ -121,9 +126,9 @@ def _of_table(
             day=day,
             is_due=table in region.tables and region.is_due(table, day),
             deadline=deadline(region, day),
-            has_new_file=day in new_files,
+            has_new_file=day in new,
             slots=tuple(_slot(state) for state in states.get(day, [])),
-            in_gold=in_gold.get(day, {}) == published(states.get(day, [])),
+            in_gold=in_gold.get(day, {}) == expected.get(day, {}),
         )
         for day in days_between(first, last)
     ]
@@ -134,9 +139,10 @@ def deadline(region: Region, day: date) -> datetime:
     return datetime.combine(day + timedelta(days=1), region.cutoff, region.zone)
 
 
-def published(states: Iterable[SlotState]) -> dict[str, str]:
-    """The fingerprint of each slot that has a silver file."""
-    return {state.slot.name: state.published.fingerprint for state in states if state.published}
+def _counting(platform: Platform, table: str, states: Iterable[SlotState]) -> list[Outcome]:
+    """What is published of a table of one region and takes part in gold."""
+    published = [state.published for state in states if state.published]
+    return silver.that_count(published, platform.contract(table).load_mode)
 
 
 def days_between(first: date, last: date) -> list[date]:

@@ -13,6 +13,7 @@ import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -106,7 +107,7 @@ def _read(platform: Platform, region: str, table: str, state: SlotState, columns
 
 def _counted(platform: Platform, region: str, state: SlotState, delivery: Delivery) -> int | None:
     """The records of a delivery, or the elements in those that were accepted; None where its quotes do not match."""
-    contract, source = platform.contract(state.slot.table), platform.source(region, delivery.table)
+    contract, source = platform.contract(state.slot.table), silver.source_of(platform, delivery)
     if contract.nested is None:
         return count_records(delivery, source.csv)
     found = _read(platform, region, delivery.table, state, ["_line", "_rules"])
@@ -167,15 +168,23 @@ def _rows(delivery: Delivery, form: CsvFormat) -> Iterator[tuple[int, list[str]]
     """The fields of each record of a delivery, the header too, with its line."""
     with reported("read", delivery.content):
         opened = delivery.content.open("rb")
+    csv.field_size_limit(sys.maxsize)
     with opened as raw:
         text = io.TextIOWrapper(_unpacked(raw, delivery.content.name), form.encoding, errors="replace", newline="")
-        rows = csv.reader(text, delimiter=form.delimiter, quotechar=form.quote, strict=True)
-        csv.field_size_limit(sys.maxsize)
-        line = 1
-        for row in rows:
-            if row:
-                yield line, row
-            line = rows.line_num + 1
+        before = 0
+        for lines in _parts(text, delivery):
+            rows, line = csv.reader(lines, delimiter=form.delimiter, quotechar=form.quote, strict=True), 1
+            for row in rows:
+                if row:
+                    yield before + line, row
+                line = rows.line_num + 1
+            before += rows.line_num
+
+
+def _parts(text: Iterator[str], delivery: Delivery) -> Iterator[Iterator[str]]:
+    """The lines that are read together: of a delivery that was sealed from batches those of each, or else all."""
+    series = delivery.manifest.series
+    return (islice(text, batch.lines) for batch in series.batches) if series else iter([text])
 
 
 def _lines(delivery: Delivery) -> Iterator[tuple[int, str]]:

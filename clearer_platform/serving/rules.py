@@ -8,6 +8,7 @@ from pandera.api.checks import Check
 
 from clearer_platform.contracts import Contract
 from clearer_platform.regions import TableSource
+from clearer_platform.silver import BATCH_REJECTED
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ _RECORD = {
     "overlaps": ("{start} to {end} shares days with an earlier one of the same {within}, which was accepted", MEND),
     "second_open": ("it has no {end}, and neither has an earlier one of the same {within}", MEND),
 }
+_BATCH = (
+    "a row of its batch is invalid, and it was sent with on_invalid=reject_batch: nothing of it is written",
+    "mend the rows that the batch's log names, and send the batch again",
+)
 _ELEMENT = (
     "the element is not a JSON object, has a key twice, or holds NUL or half a surrogate pair",
     "look at the text at its position in the array",
@@ -98,6 +103,8 @@ def explain(rule: str, contract: Contract, source: TableSource) -> Explanation:
     column, _, name = rule.partition(".")
     if column == "delivery":
         meaning, remedy = "the file was refused as a whole", _REFUSED
+    elif rule == BATCH_REJECTED:
+        meaning, remedy = _BATCH
     elif contract.nested and rule == f"{contract.nested.column}.malformed":
         meaning, remedy = _ARRAY
     elif contract.nested and rule == "record.malformed":

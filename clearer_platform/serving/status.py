@@ -33,7 +33,7 @@ _MEANINGS = {
     State.REFUSED: "the newest delivery was refused as a whole; the last good version stays",
     State.MISSING: "nothing came, though later days have come",
     State.LATE: "nothing has come, and the cut-off has passed",
-    State.LANDED: "a file lies in the landing folder and has not been received",
+    State.LANDED: "a file in the landing folder, or a batch, is in no delivery yet",
     State.DELIVERED: "received, not yet validated under today's contract",
     State.VALIDATED: "validated, not yet in gold",
     State.AWAITED: "due, and the cut-off has not passed",

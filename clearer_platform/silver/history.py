@@ -13,6 +13,7 @@ import duckdb
 from clearer_platform.contracts import Contract, Reference
 from clearer_platform.platform import Platform
 from clearer_platform.silver import states
+from clearer_platform.silver.replacing import that_count
 from clearer_platform.storage import is_local
 
 LOOK_BACK = timedelta(days=35)
@@ -125,15 +126,15 @@ def published_files(
     contract: Contract,
     days: Collection[date] | None,
 ) -> list[str]:
-    """The published silver files of a table, where DuckDB can read them."""
+    """The published silver files of a table that count, where DuckDB can read them."""
     layout = platform.global_layout if contract.shared else platform.layout(region)
     deliverers = [name for name in platform.registry.regions if contract.name in platform.tables(name)]
     found: list[str] = []
     for name in deliverers if contract.shared else [region] if region in deliverers else []:
-        for state in states(platform, name, contract.name, days):
-            if state.published:
-                path = layout.silver_file(contract.name, state.slot.day, state.slot.name)
-                if not is_local(path):
-                    connection.register_filesystem(path.fs)  # type: ignore[union-attr]
-                found.append(str(path))
+        published = [state.published for state in states(platform, name, contract.name, days) if state.published]
+        for outcome in that_count(published, contract.load_mode):
+            path = layout.silver_file(contract.name, outcome.day, outcome.slot)
+            if not is_local(path):
+                connection.register_filesystem(path.fs)  # type: ignore[union-attr]
+            found.append(str(path))
     return found

@@ -22,10 +22,10 @@ _known: dict[tuple[str, str], tuple[float, frozenset[Key]]] = {}
 def absent(platform: Platform, region: str, table: str, keys: Collection[Key]) -> set[Key]:
     """Those of the keys that no accepted row of `table` has, but for rows that its latest one deletes."""
     place = (str(platform.layout(region).silver(table)), table)
-    read_at, found = _known.get(place, (0.0, frozenset[Key]()))
+    read_at, found = _known.get(place, (-FRESH, frozenset[Key]()))
     if time.monotonic() - read_at >= FRESH or not found.issuperset(keys):
-        read_at, found = time.monotonic(), _living(platform, region, table)
-        _known[place] = (read_at, found)
+        found = _living(platform, region, table)
+        _known[place] = (time.monotonic(), found)
     return set(keys) - found
 
 

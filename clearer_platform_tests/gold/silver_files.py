@@ -50,10 +50,15 @@ conversations = {}
 ARROW = {
     "VARCHAR": pa.string(),
     "DATE": pa.date32(),
+    "TINYINT": pa.int8(),
+    "SMALLINT": pa.int16(),
+    "INTEGER": pa.int32(),
     "BIGINT": pa.int64(),
+    "DOUBLE": pa.float64(),
     "BOOLEAN": pa.bool_(),
     "VARCHAR[]": pa.list_(pa.string()),
     "MAP(VARCHAR, VARCHAR)": pa.map_(pa.string(), pa.string()),
+    "TIMESTAMP": pa.timestamp("us"),
     "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", tz="UTC"),
     "UUID": pa.string(),
 }
@@ -85,8 +90,11 @@ def put(
     received: datetime | None = None,
     rejected: Iterable[Row] = (),
     fingerprint: str | None = None,
+    replaces: bool = False,
 ) -> Path:
     """Write the silver file of one slot: `rows` are accepted, `rejected` are not. `received` orders deliveries.
+
+    One that `replaces` restores a backup.
 
     Rows nested in a record name its `_line`, and their file has the `fingerprint` of the one that has the records.
     """
@@ -102,14 +110,14 @@ def put(
     ]
     path = silver_path(platform, region, table, day, slot)
     said = {"region": region, "table": table, "day": f"{day}", "slot": slot, "delivery": delivery}
-    outcome = {**said, "status": "published"}
+    outcome = {**said, "status": "published", "replaces": replaces}
     stated = json.dumps([content, delivery], default=str, sort_keys=True)
     fingerprint = fingerprint or hashlib.sha256(stated.encode()).hexdigest()
     _write(contract, path, content, {**outcome, "fingerprint": fingerprint})
     return path
 
 
-def _write(contract: Contract, path: Path, content: list[dict[str, Any]], outcome: dict[str, str]) -> None:
+def _write(contract: Contract, path: Path, content: list[dict[str, Any]], outcome: dict[str, Any]) -> None:
     fields = [pa.field(name, _arrow(dtype)) for name, dtype in accepted_columns(contract)]
     schema = pa.schema(fields, metadata={"clearer": json.dumps(outcome)})
     path.parent.mkdir(parents=True, exist_ok=True)

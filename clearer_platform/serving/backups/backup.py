@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from upath import UPath
 
 from clearer_platform.errors import BackupError
-from clearer_platform.regions import Layout
+from clearer_platform.gold import State
 
 ID = re.compile(r"(?P<table>[A-Za-z_][A-Za-z0-9_]*)-[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{16}")
 STAMP = "%Y%m%dT%H%M%S.%fZ"
@@ -39,6 +39,22 @@ class GoldState(BaseModel):
     as_of: date | None
     contents: tuple[Content, ...]
 
+    @classmethod
+    def of(cls, state: State) -> "GoldState":
+        """What a warehouse says of itself, as a manifest has it."""
+        contents = [
+            Content(region=region, table=table, day=day, slot=slot, fingerprint=fingerprint)
+            for (region, table, day, slot), fingerprint in sorted(state.contents.items())
+        ]
+        return cls(version=state.version, as_of=state.as_of, contents=tuple(contents))
+
+    @property
+    def state(self) -> State:
+        """The same as a warehouse has it."""
+        return State(
+            self.version, {(c.region, c.table, c.day, c.slot): c.fingerprint for c in self.contents}, self.as_of
+        )
+
 
 class Manifest(BaseModel):
     """What is recorded of a backup beside its file."""
@@ -50,13 +66,19 @@ class Manifest(BaseModel):
     layer: Literal["delivered", "gold"]
     created_at: AwareDatetime
     rows: int
-    bytes: int
+    size: int
+    """Bytes of the Avro file."""
     sha256: str
     """Of every byte of the Avro file."""
     schema_fingerprint: str
     """Of the Avro schema: its SHA-256 in canonical form."""
     gold: GoldState | None = None
     """Of a gold table: what it was built from."""
+
+    @classmethod
+    def read(cls, text: bytes) -> "Manifest":
+        """The manifest that is stored as `text`. Raises ValueError where it is none."""
+        return cls.model_validate_json(text)
 
     @property
     def text(self) -> bytes:
@@ -106,7 +128,7 @@ class Backup:
     @property
     def bytes(self) -> int:
         """Size of the Avro file."""
-        return self.manifest.bytes
+        return self.manifest.size
 
     @property
     def sha256(self) -> str:
@@ -133,11 +155,6 @@ class Restored:
     """The business day of the delivery that a delivered table was restored by; None for a table of gold."""
     slot: str | None
     """Its slot."""
-
-
-def folder(layout: Layout, table: str | None = None) -> UPath | Path:
-    """Where a region keeps its backups (of one table)."""
-    return layout.backups / table if table else layout.backups
 
 
 def table_of(backup_id: str) -> str:
