@@ -135,23 +135,28 @@ def address(request: Request) -> str:
 
 
 def among(service: Service, caller: Caller, operation: Operation, name: str | None = None) -> list[str]:
-    """The full names of the tables on which the caller may do `operation`: of all, or of those called `name`.
+    """The full names of the tables on which the caller may do `operation`: of all, or of the one called `name`.
 
-    Raises UnknownName for a table that the caller's region does not have, and Problem 403 where nothing is allowed.
+    Raises UnknownName for a table that the caller's region does not have, and Problem 403 where it is not allowed.
     """
-    known = [(f"{layer}.{each}", each) for layer in LAYERS[operation] for each in service.tables(caller.region, layer)]
-    allowed = [full for full, _ in known if caller.may(operation, full)]
-    if operation is Operation.READ:
-        forms = readable(service, caller)
-        allowed = [full for full in allowed if full in forms]
-    if name is None:
-        return allowed
-    named = [full for full, each in known if each == name]
-    if not named:
+    for layer in LAYERS[operation] if name is not None else ():
+        if name in service.tables(caller.region, layer):  # Delivered tables come first: gold need not be looked at.
+            full = f"{layer}.{name}"
+            if full not in _allowed(service, caller, operation, [full]):
+                raise forbidden(caller, operation, full)
+            return [full]
+    known = [f"{layer}.{each}" for layer in LAYERS[operation] for each in service.tables(caller.region, layer)]
+    allowed = _allowed(service, caller, operation, known)
+    if name is not None:
         raise UnknownName(f"table of region {caller.region}", name[:80], [full.split(".")[1] for full in allowed])
-    if not set(named) <= set(allowed):
-        raise forbidden(caller, operation, named[0])
-    return named
+    return allowed
+
+
+def _allowed(service: Service, caller: Caller, operation: Operation, tables: list[str]) -> list[str]:
+    """Those of the tables on which the caller may do `operation`."""
+    if operation is Operation.READ:
+        return [full for full in readable(service, caller) if full in tables]
+    return [full for full in tables if caller.may(operation, full)]
 
 
 def readable(service: Service, caller: Caller) -> list[str]:

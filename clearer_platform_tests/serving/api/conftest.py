@@ -104,8 +104,8 @@ def problem(response, status: int, kind: str) -> dict[str, Any]:
 
 def opened(home: Path, prepared_dbt: Path, **settings: object) -> Iterator[Api]:
     """The service on a new home."""
-    patient = {"api_requests_per_minute": 1_000_000, "api_failures_per_minute": 1_000_000, **settings}
-    platform = open_home(home, REGIONS + HIRING, prepared_dbt, **patient)
+    generous = {"api_requests_per_minute": 1_000_000, "api_failures_per_minute": 1_000_000, "api_timeout": 250}
+    platform = open_home(home, REGIONS + HIRING, prepared_dbt, **{**generous, **settings})
     (home / "mx").mkdir()
     with duckdb.connect(str(home / "mx" / "warehouse.duckdb")) as connection:
         connection.execute(GOLD)
