@@ -67,6 +67,16 @@ def ask(home: Path, asked: Asked) -> Connection | None:
     return None
 
 
+def is_there(home: Path) -> bool:
+    """Whether a process listens for whoever asks. It may still be loading."""
+    with socket.socket(socket.AF_UNIX) as s:
+        try:
+            s.connect(json.loads((home / PLACE).read_text("utf-8")))
+        except (OSError, ValueError):
+            return False
+    return True
+
+
 def serve(home: Path, load: Callable[[], Mapping[str, Answer]]) -> NoReturn:
     """Load what children need, then fork one for whoever asks, until killed. `load` says what they can be asked for."""
     began = time.time_ns()

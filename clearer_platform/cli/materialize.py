@@ -122,6 +122,13 @@ def run(platform: "Platform", wanted: "Plan", as_of: date | None = None) -> "lis
     if not wanted.size:
         note("nothing to do")
         return []
+    from clearer_platform.gold import standby
+
+    with standby.ahead(platform):
+        return _run(platform, wanted, as_of)
+
+
+def _run(platform: "Platform", wanted: "Plan", as_of: date | None) -> "list[RunOutcome]":
     from clearer_platform.defs import runs
     from clearer_platform.serving.facts import behind_shared
 

@@ -23,7 +23,10 @@ QUIET = ("--quiet", "--log-level", "none", "--log-level-file", "none", "--no-pri
 
 
 def read_ahead(prepared: Prepared) -> None:
-    """Keep the project's manifest for the next `invoke` of this process, or of one forked from it."""
+    """Import dbt, and keep the project's manifest for the next `invoke` of this process, or of one forked from it."""
+    import dbt.adapters.duckdb.connections
+    import dbt.cli.main  # noqa: F401
+
     _ahead[prepared.version] = _read(prepared)
 
 

@@ -1,13 +1,17 @@
 """Builds in a process that has dbt loaded, so that a command need not wait seconds for the import.
 
-A child of the home's warm process builds as any process does, under the same locks, and ends with whoever asked. Where
-there is none, or it knows another state of the project, the asking process builds by itself.
+A child of the home's warm process (or of the command's own, see `standby`) builds as any process does, under the same
+locks, and ends with whoever asked. Where there is none, or it knows another state of the project, the asking process
+builds by itself.
 """
 
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from clearer_platform import forking
 from clearer_platform.errors import ClearerError
@@ -23,6 +27,8 @@ from clearer_platform.settings import Settings
 
 BUILD = "build"
 PROGRESS, DONE, FAILED, OTHER = "progress", "done", "failed", "another project"
+_own: list[Path] = []
+"""Where a warm process of this one's own listens."""
 
 
 def build(
@@ -37,6 +43,16 @@ def build(
     return answer or _build(platform, region, progress, extent)
 
 
+@contextmanager
+def served_at(place: Path) -> Iterator[None]:
+    """Within it builds are asked of the warm process that listens at `place`."""
+    _own.append(place)
+    try:
+        yield
+    finally:
+        _own.remove(place)
+
+
 def answer(connection: Connection, settings: Settings, version: str, region: str | None, extent: Extent) -> None:
     """One build, in a child of the warm process."""
     threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
@@ -46,7 +62,9 @@ def answer(connection: Connection, settings: Settings, version: str, region: str
 def _asked(platform: Platform, region: str | None, progress: Progress | None, extent: Extent) -> Build | None:
     """The build that a warm process made; None where it could not."""
     about = (platform.settings, project_version(platform), region, extent)
-    connection = forking.ask(platform.settings.dagster_home, forking.Asked(BUILD, about))
+    asked = forking.Asked(BUILD, about)
+    places = [*_own, platform.settings.dagster_home]
+    connection = next((found for place in places if (found := forking.ask(place, asked))), None)
     if connection is None:
         return None
     try:

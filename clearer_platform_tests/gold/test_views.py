@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from clearer_platform import gold
-from clearer_platform.errors import Busy, NothingYet, StorageError
+from clearer_platform.errors import BuildError, Busy, NothingYet, StorageError
 from clearer_platform.gold import views
 from clearer_platform.platform import Platform
 from clearer_platform.storage import local
@@ -234,3 +234,12 @@ def test_views_of_a_region_in_a_bucket_are_in_its_local_work_folder(tmp_path: Pa
     assert [path.name for path in kept(platform, "us")] == [
         f"conversations-as-of-newest-until-{day}.duckdb" for day in (DAY, DAY + timedelta(1))
     ]
+
+
+def test_an_as_of_date_so_far_away_that_its_days_would_fill_the_disk_is_refused(stores: Platform) -> None:
+    newest = LATER
+    assert seen(stores, as_of=newest + timedelta(3653))
+    with pytest.raises(BuildError, match=f"more than ten years after the newest delivery, of {newest}"):
+        seen(stores, as_of=newest + timedelta(3654))
+    with pytest.raises(BuildError, match="more than ten years"):
+        gold.build(stores, "eu", as_of=date.max)
