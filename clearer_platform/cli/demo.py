@@ -54,16 +54,18 @@ def demo(
     _branches(platform)
     _title("5  Subscriptions: stores that have the app, and what they pay for")
     _subscriptions(platform)
-    _title("6  Reconciliation: delivered = accepted + rejected")
+    _title("6  Hiring: departments that hired more than the mean of their year, and who waits")
+    _hiring(platform)
+    _title("7  Reconciliation: delivered = accepted + rejected")
     balanced = _reconciliation(platform)
-    _title("7  What was rejected, and why")
+    _title("8  What was rejected, and why")
     _rejected(platform)
-    _title("8  Where every region's days stand")
+    _title("9  Where every region's days stand")
     _status(platform)
     say()
     say(f"done in {time.monotonic() - began:.0f} s. Look at it in the UI: clearer up --home {home}", style="bold green")
     if not balanced:
-        raise ClearerError("records are missing: delivered is not accepted + rejected", hint="see step 6; report it")
+        raise ClearerError("records are missing: delivered is not accepted + rejected", hint="see step 7; report it")
 
 
 def _title(text: str) -> None:
@@ -152,6 +154,21 @@ def _subscriptions(platform: "Platform") -> None:
             )
     header = ["region", "as of", "active stores", "new, 4 weeks", "churned", "subscriptions", "recurring", "local"]
     print_table(None, header, shown, right=header[2:7])
+
+
+def _hiring(platform: "Platform") -> None:
+    """Print the departments above the mean in each year of each region, and how many hires wait for theirs."""
+    from clearer_platform.cli.pending import say_pending
+    from clearer_platform.serving.reading import read
+
+    header = ["region", "year", "id", "department", "hired"]
+    rows = [
+        row
+        for region in platform.registry.regions
+        for row in read(platform, "departments_above_mean", region=region).to_pylist()
+    ]
+    print_table(None, header, [tuple(row[name] for name in header) for row in rows], right=["hired"])
+    say_pending(platform, platform.registry.regions)
 
 
 def _reconciliation(platform: "Platform") -> bool:

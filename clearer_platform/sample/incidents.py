@@ -168,6 +168,10 @@ INCIDENTS = (
         "a header and no record: a delivery of nothing, which is not missing",
     ),
     Incident(
+        "comes late", "us", "departments", 5, comes_late,
+        "a department that people were hired into the day before arrives with the second wave: they wait for it",
+    ),
+    Incident(
         "truncated archive", "jp", "transactions", 6, truncated,
         "a gzip cut off, refused as a whole; then sent again",
     ),

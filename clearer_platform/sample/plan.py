@@ -9,7 +9,7 @@ from random import Random
 from clearer_platform.errors import ClearerError
 from clearer_platform.platform import Platform
 from clearer_platform.regions import Region
-from clearer_platform.sample import dirt, people, sales, stores
+from clearer_platform.sample import dirt, hires, people, sales, stores
 from clearer_platform.sample.elements import with_spoiled_elements
 from clearer_platform.sample.incidents import INCIDENTS
 from clearer_platform.sample.rows import File, Row
@@ -70,6 +70,8 @@ def _rows(region: Region, world: World, days: list[date], size: Size) -> dict[st
     if world.subscriptions:
         seen = stores.pictures(world.subscriptions, region.zone, days, rng("stores"))
         rows["stores"] = {day: found for day, found in seen.items() if region.is_due("stores", day)}
+    if world.hiring:
+        rows |= hires.deliveries(world.hiring, world, region.zone, days, rng("hires"))
     if RATES in region.tables:
         rows[RATES] = {day: found for day, found in _rates(days, rng(RATES)).items() if region.is_due(RATES, day)}
     return {table: found for table, found in rows.items() if table in region.tables}
@@ -114,8 +116,9 @@ def _file(region: Region, world: World, table: str, day: date, rows: list[Row], 
     rng = Random(f"{size.seed} {region.name} {table} {day} dirt")
     if table == "transactions":
         rows = dirt.repeated(rows, world.money, rng)
-    rows = with_spoiled_elements(table, dirt.spoiled(table, rows, region.source(table).csv, rng), rng)
-    return File(region.name, table, day, world.file_name(table, day), tuple(rows))
+    csv = region.source(table).csv
+    rows = with_spoiled_elements(table, dirt.spoiled(table, rows, csv, rng), rng)
+    return File(region.name, table, day, world.file_name(table, day), tuple(rows), has_header=csv.header)
 
 
 def _versions(file: File, index: int) -> list[File]:

@@ -81,6 +81,8 @@ class File:
     """Columns that no contract knows, with the text that stands in each row."""
     without: tuple[str, ...] = ()
     """Columns that this file lacks."""
+    has_header: bool = True
+    """Whether a delimited file's first line names the columns."""
     truncated: bool = False
     refused: bool = False
     """Whether it cannot be accepted at all."""

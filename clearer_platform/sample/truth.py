@@ -149,6 +149,16 @@ class Truth:
                     latest[_key(contract, row)] = row
         return {key: row for key, row in latest.items() if row.values.get("is_deleted") is not True}
 
+    def held_back(self, region: str, table: str) -> dict[Key, list[str]]:
+        """The keys of `table` whose rows wait, each with the parents that nobody delivered: the names of references."""
+        found: dict[Key, list[str]] = defaultdict(list)
+        for reference in self.platform.contract(table).awaited:
+            there = self.latest(region, reference.table)
+            for key, row in self.latest(region, table).items():
+                if tuple(row.values[column] for column in reference.columns) not in there:
+                    found[key].append(reference.name)
+        return dict(found)
+
     def branch_days(self, region: str) -> dict[tuple[str, date], BranchDay]:
         """The figures of every branch and local day."""
         zone = self.platform.region(region).zone
@@ -193,10 +203,10 @@ def _key(contract: Contract, row: Row) -> Key:
 
 
 def _lines(file: File) -> Sequence[int]:
-    """The physical line on which each record starts; line 1 is the header, but for JSON lines, which have none."""
+    """The physical line on which each record starts; line 1 is the header where the file has one."""
     if file.is_json_lines:
         return range(1, len(file.rows) + 1)
-    lines, line = [], 2
+    lines, line = [], 2 if file.has_header else 1
     for row in file.rows:
         lines.append(line)
         line += 1 + sum(value.count("\n") for value in row.values.values() if isinstance(value, str))

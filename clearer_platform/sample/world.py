@@ -46,6 +46,15 @@ class StoreWorld(_Entry):
     plans: dict[str, Decimal]
 
 
+class HiringWorld(_Entry):
+    """Whom a region hires into what, where it delivers that."""
+
+    departments: tuple[str, ...] = Field(min_length=3)
+    jobs: tuple[str, ...]
+    hires: int
+    """People of the first delivery."""
+
+
 class World(_Entry):
     """Everything that a region's sample rows are made from."""
 
@@ -71,6 +80,7 @@ class World(_Entry):
     categories: tuple[Category, ...]
     messages: dict[str, tuple[str, ...]]
     subscriptions: StoreWorld | None = None
+    hiring: HiringWorld | None = None
 
     def rounded(self, amount: Decimal | float) -> Decimal:
         """An amount in this region's smallest customary unit."""

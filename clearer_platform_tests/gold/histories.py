@@ -4,7 +4,7 @@ The expectation is computed in plain Python from the files' rows, row by row, wi
 """
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -17,7 +17,9 @@ from clearer_platform_tests.gold.silver_files import open_platform, put, silver_
 
 FIRST = date(2024, 10, 24)
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Tokyo", "UTC", "America/St_Johns")
-TABLES = ("customers", "products", "transactions", "conversations")
+SALES = {"customers": 1, "products": 1, "transactions": 4, "conversations": 2}
+HIRING = {"departments": 2, "jobs": 2, "hired_employees": 3}
+"""Tables, and how often one of them is delivered beside the others."""
 CENT = Decimal("0.01")
 
 # What a row of each table is made of: ids out of a few, so that keys collide; amounts; other values; its instant.
@@ -32,15 +34,24 @@ IDS = {
         "product_id": ("p", 3),
     },
     "conversations": {"conversation_id": ("v", 6), "from_id": ("f", 3), "customer_id": ("c", 5)},
+    "departments": {"id": ("", 3), "department": ("D", 2)},
+    "jobs": {"id": ("", 2), "job": ("J", 2)},
+    "hired_employees": {"id": ("", 6), "department_id": ("", 3), "job_id": ("", 2)},
 }
-MONEY = {"customers": (), "products": (), "transactions": ("total_amount", "price"), "conversations": ()}
+MONEY = {"transactions": ("total_amount", "price")}
 CHOICES: dict[str, dict[str, list[Any]]] = {
     "customers": {"customer_name": ["N"], "area": ["North", "East"]},
     "products": {"name": ["P"], "category_id": ["1"]},
     "transactions": {"status_value": ["Pending", "Completed", "Failed"], "quantity": [None, 2, 3]},
     "conversations": {"message_id": ["m"], "type": ["COMMENT"], "page_id": ["1"]},
+    "hired_employees": {"name": ["N"]},
 }
-INSTANTS = {"products": "created_at", "transactions": "ordered_at", "conversations": "inserted_at"}
+INSTANTS = {
+    "products": "created_at",
+    "transactions": "ordered_at",
+    "conversations": "inserted_at",
+    "hired_employees": "datetime",
+}
 
 Slot = tuple[str, str, date, str]
 """Region, table, business day, name."""
@@ -61,6 +72,8 @@ class Histories:
 
     platform: Platform
     random: random.Random
+    tables: dict[str, int] = field(default_factory=lambda: SALES)
+    """What is delivered, and how often."""
     files: dict[Slot, File] = field(default_factory=dict)
     versions: dict[Slot, list[File]] = field(default_factory=lambda: defaultdict(list))
     clock: datetime = datetime(2024, 11, 1, tzinfo=UTC)
@@ -74,7 +87,7 @@ class Histories:
         """Let every region deliver, correct, withdraw, repeat or lose something so often; rates change too."""
         for region in self.regions:
             for _ in range(deliveries):
-                self._deliver(region, self.random.choices(TABLES, (1, 1, 4, 2))[0])
+                self._deliver(region, self.random.choices([*self.tables], [*self.tables.values()])[0])
             if self.random.random() < 0.5:
                 self._rate(region)
 
@@ -105,7 +118,7 @@ class Histories:
 
     def _place_new(self, slot: Slot, rows: tuple[dict[str, Any], ...]) -> None:
         self.clock += timedelta(minutes=1)
-        rejected = tuple(self._row(slot[1]) for _ in range(self.random.randint(0, 1)) if slot[1] in TABLES)
+        rejected = tuple(self._row(slot[1]) for _ in range(self.random.randint(0, 1)) if slot[1] in IDS)
         file = File(rows, rejected, self.clock)
         self.versions[slot].append(file)
         self.place(slot, file)
@@ -113,10 +126,10 @@ class Histories:
     def _row(self, table: str) -> dict[str, Any]:
         instant = datetime(2024, 10, 24, tzinfo=UTC) + timedelta(minutes=30 * self.random.randrange(48 * 6))
         row = {name: f"{kind}{self.random.randrange(number)}" for name, (kind, number) in IDS[table].items()}
-        row |= {name: f"{self.random.randrange(100_000) / 100:.2f}" for name in MONEY[table]}
-        row |= {name: self.random.choice(values) for name, values in CHOICES[table].items()}
+        row |= {name: f"{self.random.randrange(100_000) / 100:.2f}" for name in MONEY.get(table, ())}
+        row |= {name: self.random.choice(values) for name, values in CHOICES.get(table, {}).items()}
         row |= {INSTANTS[table]: instant} if table in INSTANTS else {}
-        return {**row, "is_deleted": self.random.random() < 0.12}
+        return {**row, "is_deleted": bool(self.platform.contract(table).tombstone) and self.random.random() < 0.12}
 
     def _rate(self, region: str) -> None:
         currency = self.platform.region(region).currency
@@ -129,11 +142,16 @@ class Histories:
 
 
 def synthetic(
-    home: Path, number: int, seed: int, prepared_dbt: Path | None = None, further: tuple[str, ...] = ()
+    home: Path,
+    number: int,
+    seed: int,
+    prepared_dbt: Path | None = None,
+    tables: dict[str, int] = SALES,
+    further: tuple[str, ...] = (),
 ) -> Histories:
     """`number` regions without a delivery yet. Every seventh has a source that keeps another clock than its region.
 
-    They may deliver `further` tables too.
+    Of `tables` they deliver at random; they may deliver `further` ones too.
     """
     blocks = ['reporting_currency = "EUR"']
     for n in range(number):
@@ -142,10 +160,10 @@ def synthetic(
         blocks.append(
             f'[regions.r{n}]\ntimezone = "{ZONES[n % len(ZONES)]}"\ncurrency = "{currency}"\nroot = "r{n}"\n'
             f"[regions.r{n}.tables.transactions]\n{clock}\n"
-            + "".join(f"[regions.r{n}.tables.{table}]\n" for table in (*TABLES, *further) if table != "transactions")
+            + "".join(f"[regions.r{n}.tables.{table}]\n" for table in (*tables, *further) if table != "transactions")
         )
     blocks.append("[regions.r0.tables.fx_rates]")
-    return Histories(open_platform(home, "\n".join(blocks), prepared_dbt), random.Random(seed))
+    return Histories(open_platform(home, "\n".join(blocks), prepared_dbt), random.Random(seed), tables)
 
 
 def winners(histories: Histories, table: str) -> dict[tuple[str, ...], dict[str, Any]]:
@@ -163,16 +181,54 @@ def winners(histories: Histories, table: str) -> dict[tuple[str, ...], dict[str,
     return {key: row for key, (_, row) in best.items() if not row.get("is_deleted")}
 
 
+def current(histories: Histories, table: str) -> dict[tuple[str, ...], dict[str, Any]]:
+    """Those of the winners of `table` that wait for no parent."""
+    held_back = waiting(histories, table)
+    return {key: row for key, row in winners(histories, table).items() if key not in held_back}
+
+
+def waiting(histories: Histories, table: str) -> dict[tuple[str, ...], list[str]]:
+    """The winners of `table` that wait, and the names of the references by which they do."""
+    found = defaultdict(list)
+    for reference in histories.platform.contract(table).awaited:
+        parents = current(histories, reference.table)
+        for key, row in winners(histories, table).items():
+            if (row["region"], *(str(row[column]) for column in reference.columns)) not in parents:
+                found[key].append(reference.name)
+    return dict(found)
+
+
+def expected_pending(histories: Histories) -> Counter[tuple[str, str, str]]:
+    """(region, table, reference) -> number of rows that wait."""
+    return Counter(
+        (key[0], table, name)
+        for table in histories.tables
+        for key, names in waiting(histories, table).items()
+        for name in names
+    )
+
+
+def expected_hires_by_quarter(histories: Histories) -> Counter[tuple[str, int, str, str, int]]:
+    """(region, year, department, job, quarter) -> number of people hired."""
+    departments, jobs = current(histories, "departments"), current(histories, "jobs")
+    found: Counter[tuple[str, int, str, str, int]] = Counter()
+    for hire in current(histories, "hired_employees").values():
+        region, day = hire["region"], _local(histories, hire["region"], hire["datetime"])
+        names = departments[region, hire["department_id"]]["department"], jobs[region, hire["job_id"]]["job"]
+        found[region, day.year, *names, (day.month + 2) // 3] += 1
+    return found
+
+
 def expected_sales(histories: Histories) -> list[dict[str, Any]]:
     """Every current transaction with its local day and rate, and whether its customer had conversed by then."""
     rates: dict[str, list[tuple[date, Decimal]]] = defaultdict(list)
     for rate in winners(histories, "fx_rates").values():
         rates[rate["currency"]].append((rate["day"], Decimal(rate["rate"])))
     talks: dict[tuple[str, str], list[date]] = defaultdict(list)
-    for talk in winners(histories, "conversations").values():
+    for talk in current(histories, "conversations").values():
         talks[talk["region"], talk["customer_id"]].append(_local(histories, talk["region"], talk["inserted_at"]))
     sales = []
-    for sale in winners(histories, "transactions").values():
+    for sale in current(histories, "transactions").values():
         region = histories.platform.region(sale["region"])
         day = _local(histories, sale["region"], sale["ordered_at"])
         known = max(((d, r) for d, r in rates[region.currency] if d <= day), default=None)

@@ -11,9 +11,13 @@ import pytest
 from clearer_platform import gold
 from clearer_platform.gold import warehouse
 from clearer_platform_tests.gold.histories import (
+    HIRING,
+    SALES,
     Histories,
     expected_branch_performance_daily,
     expected_conversation_sales,
+    expected_hires_by_quarter,
+    expected_pending,
     synthetic,
 )
 
@@ -69,10 +73,14 @@ def check_against_plain_python(histories: Histories, target: Path) -> None:
             "select region, transaction_id, branch_name, created_date, status_value, total_value, total_value_original,"
             " conversations from gold.conversation_sales"
         ).fetchall()
+        pending = connection.execute(
+            "select region, table_name, reference, count(*) from gold.pending_rows group by all"
+        ).fetchall()
     assert {row[:3]: row[3:] for row in daily} == expected_branch_performance_daily(histories)
     assert len(daily) == len({row[:3] for row in daily})
     assert {row[:2]: row[2:] for row in sales} == expected_conversation_sales(histories)
     assert len(sales) == len({row[:2] for row in sales})
+    assert {row[:3]: row[3] for row in pending} == expected_pending(histories)
 
 
 @pytest.fixture(scope="module")
@@ -81,11 +89,11 @@ def played(
 ) -> tuple[Histories, Path, Sequence[dict[str, int]]]:
     """Histories of several steps, the warehouse that followed them, and how it differed from a rebuild after each."""
     folder = tmp_path_factory.mktemp("histories")
-    histories = synthetic(folder / "home", REGIONS, SEED, prepared_dbt)
+    histories = synthetic(folder / "home", REGIONS, SEED, prepared_dbt, {**SALES, **HIRING})
     followed, rebuilt = folder / "followed.duckdb", folder / "rebuilt.duckdb"
     found = []
     for step in range(STEPS):
-        histories.step(8 if step == 0 else 3)
+        histories.step(10 if step == 0 else 4)
         bring_up(histories, followed)
         bring_up(histories, rebuilt, full_refresh=True)
         found.append(differences(followed, rebuilt))
@@ -103,6 +111,17 @@ def test_figures_equal_plain_python(played: tuple[Histories, Path, Sequence[dict
     assert len(expected_branch_performance_daily(histories)) > 2 * REGIONS
     assert len(expected_conversation_sales(histories)) > REGIONS
     check_against_plain_python(histories, followed)
+
+
+def test_hires_equal_plain_python(played: tuple[Histories, Path, Sequence[dict[str, int]]]) -> None:
+    """Those who wait for a department or a job are no hires, whatever came in which order."""
+    histories, followed, _ = played
+    with warehouse.connect(followed) as connection:
+        quarters = "unpivot gold.hires_by_quarter on q1, q2, q3, q4 into name quarter value hired"
+        found = connection.execute(f"select * from ({quarters}) where hired > 0").fetchall()
+    expected = expected_hires_by_quarter(histories)
+    assert {(*names, int(quarter[1])): hired for *names, quarter, hired in found} == expected
+    assert min(len(expected), expected_pending(histories).total()) > REGIONS / 2
 
 
 def test_order_of_processing_does_not_matter(played: tuple[Histories, Path, Sequence[dict[str, int]]]) -> None:

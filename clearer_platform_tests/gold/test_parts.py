@@ -79,12 +79,13 @@ def test_a_part_depends_on_an_as_of_date_where_any_model_does() -> None:
     assert [part(graph, table).as_of for table in "abc"] == [True, False, False]
 
 
-def test_stores_have_nothing_to_do_with_sales(built: Platform) -> None:
+def test_sales_stores_and_hiring_have_nothing_to_do_with_each_other(built: Platform) -> None:
     """Nor is there a way to read all of `clearer.contents`, by which everything would hang together."""
     sales = {"transactions", "conversations", "customers", "products", "fx_rates"}
     stores = {"stores", "install_intervals", "subscription_periods"}
+    hiring = {"departments", "jobs", "hired_employees"}
     made = {part.tables: part.as_of for part in parts(gold.prepare(built))}
-    assert made == {frozenset(sales): False, frozenset(stores): True}
+    assert made == {frozenset(sales): False, frozenset(stores): True, frozenset(hiring): False}
     models = {model.name: model for model in gold.models(built)}
     assert (models["dim_dates"].part, models["dim_dates"].as_of) == (sales, False)
     assert (models["store_lifespan"].part, models["store_lifespan"].as_of) == (stores, True)

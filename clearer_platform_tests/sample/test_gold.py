@@ -1,6 +1,7 @@
-"""Gold, brought up wave by wave, says of every branch and day what the generator knows to be true."""
+"""Gold, brought up wave by wave, says of every branch, day and hire what the generator knows to be true."""
 
-from datetime import date
+from collections import Counter
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,18 +10,25 @@ from clearer_platform import gold, sample, silver
 from clearer_platform.platform import Platform
 from clearer_platform.sample.server import running
 from clearer_platform.sample.write import open_platform
+from clearer_platform.serving.reading import read
 from clearer_platform_tests.sample.conftest import receive
 
 REGION = "us"
 
 
-def test_branch_performance_is_true_after_each_wave(tmp_path: Path) -> None:
+def test_gold_is_true_after_each_wave(tmp_path: Path) -> None:
     sample.write(tmp_path, per_day=40)
     platform = open_platform(tmp_path)
     with running(tmp_path):
-        assert materialised(platform) == figures(sample.expected(tmp_path, waves=1))
+        truth = sample.expected(tmp_path, waves=1)
+        assert materialised(platform) == figures(truth)
+        assert hired(platform) == hires(truth)
+        before = truth.held_back(REGION, "hired_employees")
         sample.second_wave(tmp_path)
-        assert materialised(platform) == figures(sample.expected(tmp_path, waves=2))
+        truth = sample.expected(tmp_path, waves=2)
+        assert materialised(platform) == figures(truth)
+        assert hired(platform) == hires(truth)
+    assert before.keys() > truth.held_back(REGION, "hired_employees").keys() > set()
 
 
 def materialised(platform: Platform) -> dict[tuple[str, date], dict[str, Any]]:
@@ -35,6 +43,31 @@ def materialised(platform: Platform) -> dict[tuple[str, date], dict[str, Any]]:
     finally:
         connection.close()
     return {(row.pop("branch"), row.pop("day")): row for row in rows}
+
+
+def hired(platform: Platform) -> tuple[Counter[tuple[int, int, str, str]], dict[tuple[str, str], int]]:
+    """How many were hired by year, quarter, department and job; how many rows wait for what."""
+    found: Counter[tuple[int, int, str, str]] = Counter()
+    for row in read(platform, "hires_by_quarter", region=REGION).to_pylist():
+        for n in range(1, 5):
+            found[row["year"], n, row["department"], row["job"]] += row[f"q{n}"]
+    return +found, gold.pending(platform, REGION)
+
+
+def hires(truth: sample.Truth) -> tuple[Counter[tuple[int, int, str, str]], dict[tuple[str, str], int]]:
+    """The same as the truth has it."""
+    zone = truth.platform.region(REGION).zone
+    departments, jobs = truth.latest(REGION, "departments"), truth.latest(REGION, "jobs")
+    waiting = truth.held_back(REGION, "hired_employees")
+    found: Counter[tuple[int, int, str, str]] = Counter()
+    for key, row in truth.latest(REGION, "hired_employees").items():
+        if key not in waiting:
+            at = row.values["datetime"]
+            assert isinstance(at, datetime)
+            day, names = at.astimezone(zone), departments[row.values["department_id"],].values
+            job = jobs[row.values["job_id"],].values
+            found[day.year, (day.month + 2) // 3, str(names["department"]), str(job["job"])] += 1
+    return found, Counter(("hired_employees", name) for names in waiting.values() for name in names)
 
 
 def figures(truth: sample.Truth) -> dict[tuple[str, date], dict[str, Any]]:

@@ -25,10 +25,10 @@ def text_of(platform: Platform, file: File) -> str:
 
 
 def records(platform: Platform, file: File) -> list[tuple[int, list[str]]]:
-    """Header and records of a file, each with the physical line on which it starts."""
+    """Header and records of a file, each with the physical line on which it starts. One that it lacks is on 0."""
     source = platform.region(file.region).source(file.table)
     reader = csv.reader(io.StringIO(text_of(platform, file), newline=""), delimiter=source.csv.delimiter)
-    found, line = [], 1
+    found, line = [] if source.csv.header else [(0, [c.name for c in platform.contract(file.table).columns])], 1
     for record in reader:
         found.append((line, record))
         line = reader.line_num + 1
@@ -121,7 +121,7 @@ def test_rejected_records_start_on_the_lines_that_the_truth_names(platform: Plat
         lines = [line for line, _ in records(platform, version.file)][1:]
         broken = {line for line, row in zip(lines, version.file.rows, strict=True) if row.broken}
         assert broken <= set(version.rejected) <= set(lines)
-        multi_line += lines != list(range(2, len(lines) + 2))
+        multi_line += lines != list(range(version.file.has_header + 1, len(lines) + version.file.has_header + 1))
     assert multi_line > 10, "messages with line breaks should shift lines"
 
 

@@ -47,7 +47,7 @@ def test_the_second_wave_changes_what_it_should_and_writing_again_does_not_undo_
         "fx_2024-11-04.csv",
         "conversations-2024-11-03.jsonl",
     }
-    assert added == {"giao_dich_2024-10-31.csv", "orders-2024-11-05-late.csv"}
+    assert added == {"giao_dich_2024-10-31.csv", "orders-2024-11-05-late.csv", "departments-2024-10-29.csv"}
     assert names == changed | added
     assert sample.write(tmp_path, per_day=20) == []
     assert snapshot(tmp_path) == after
