@@ -10,8 +10,8 @@ in order, and only optional ones at the end may lack. A header is never guessed.
 together.
 """
 
+from clearer_platform.regions.batches import MOST_ROWS
 from clearer_platform.sources.batches.batch import (
-    MOST_ROWS,
     Batch,
     BatchError,
     BatchRecord,

@@ -39,6 +39,7 @@ CREATE TABLE batches (
     slot TEXT,
     UNIQUE (table_name, key_hash)
 );
+CREATE INDEX origins ON batches (origin, number);
 CREATE INDEX unsealed ON batches (table_name, day, number) WHERE slot IS NULL;
 CREATE TABLE parents (table_name TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (table_name, key)) WITHOUT ROWID;
 """
@@ -131,6 +132,12 @@ class Spool:
                 where, values = f"{where} AND {column} = ?", [*values, value]
         with self._reading() as con:
             return list(_entries(con, f"{where} ORDER BY number LIMIT {limit:d}", values))
+
+    def last(self, table: str, origin: str) -> Entry | None:
+        """The batch of a table that came last from an origin."""
+        where = "WHERE table_name = ? AND origin = ? ORDER BY number DESC LIMIT 1"
+        with self._reading() as con:
+            return next(_entries(con, where, [table, origin]), None)
 
     def unsealed(self, table: str, days: Collection[date] | None) -> list[Entry]:
         """The batches of a table (of `days`, or all) that are in no delivery, by day and order of receipt."""
