@@ -1,21 +1,30 @@
 """The landing sensor on a real instance: nothing that lands is missed, and nothing is asked for twice."""
 
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from clearer_platform import sources
+from clearer_platform.bronze import slots
 from clearer_platform.defs.landing import Landing
 from clearer_platform.defs.names import is_partition
 from clearer_platform.defs.requests import FIRST_WAIT, REGION, covered, requests
 from clearer_platform.defs.sensors import ticked
 from clearer_platform.errors import StorageError
 from clearer_platform.platform import Platform
+from clearer_platform.serving.batches import take
+from clearer_platform.sources.batches import Batch
 from clearer_platform_tests.conftest import open_home
 from clearer_platform_tests.defs.conftest import REGISTRY, Gold, Graph, day, sales
 from clearer_platform_tests.defs.desk import END, START, Desk
+
+RECORD = (
+    b'[{"transaction_id": "T1", "ordered_at": "2024-03-01 12:00:00", "branch_id": "B1", "branch_name": "Main", '
+    b'"customer_id": "C1", "total_amount": 10.5, "status": 1, "status_value": "Completed", "product_id": "P1", '
+    b'"price": 1.00}]'
+)
 
 
 def test_one_request_a_region_and_unbroken_range(desk: Desk) -> None:
@@ -124,6 +133,26 @@ def test_buckets_are_looked_into_as_often_as_it_is_set(desk: Desk, monkeypatch: 
         desk.now = float(second)
         desk.tick()
     assert looks == {"north": [0, 2, 4, 6, 8, 10], "south": [0, 6]}
+
+
+def test_batches_are_asked_for_like_files(desk: Desk, built: Gold) -> None:
+    """At once; while a run of the region is underway not at all, and then again; and later and later if none helps."""
+    noon = datetime.combine(day(3), time(12), UTC)
+    assert desk.tick() == []
+    take(desk.platform, "south", "transactions", Batch(RECORD), clock=lambda: noon)
+    (request,) = desk.tick()
+    assert (request.tags[START], request.tags[END]) == (f"{day(3)}|south", f"{day(3)}|south")
+    assert desk.tick() == [], "it was asked for a moment ago"
+    queued = desk.queue(request)
+    take(desk.platform, "south", "transactions", Batch(RECORD), clock=lambda: noon + timedelta(days=1))
+    desk.land("south", day(0))
+    assert desk.tick() == []
+    assert desk.run(request).success
+    desk.instance.delete_run(queued.run_id)
+    desk.now += FIRST_WAIT
+    assert desk.asked() == [(f"{day(0)}|south", f"{day(0)}|south")], "one request for a region at a time"
+    (first,) = slots(desk.platform.layout("south"), "transactions", [day(3)])
+    assert first.current.manifest.series is not None
 
 
 def test_windows_of_apis_are_asked_for_unless_their_region_is_busy(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ Beside `<name>` lie `<name>.batches/<batch id>.json` and `<name>.summary.json`; 
 `<region root>/batches/`. They name rows, columns and rules, never a value.
 """
 
+import glob
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from clearer_platform.platform import Platform
 from clearer_platform.sources.batches.batch import BatchRecord, Summary
 from clearer_platform.sources.batches.spool import Spool
 from clearer_platform.sources.files import LOGS, SUMMARY
-from clearer_platform.storage import publish_bytes
+from clearer_platform.storage import PARTIAL, is_local, local, publish_bytes
 
 LATER = {"status", "delivery"}
 """What is found out whenever a log is read, and changes after it was written."""
@@ -27,13 +28,21 @@ def write(platform: Platform, spool: Spool, records: Sequence[BatchRecord]) -> N
         if record.invalid:
             folder, _ = places(platform, record.region, record.origin)
             log = record.model_dump_json(indent=1, exclude=LATER)
-            publish_bytes(log.encode(), folder / f"{record.id}.json")
+            _publish(log, folder / f"{record.id}.json")
     region = records[0].region
     for origin in {record.origin for record in records}:
         every = [entry.record for entry in spool.entries(origin=origin)]
         total = summed(region, (record for record in every if record.origin == origin))
         _, place = places(platform, region, origin)
-        publish_bytes(total.model_dump_json(indent=1, exclude={"statuses", "table"}).encode(), place)
+        _publish(total.model_dump_json(indent=1, exclude={"statuses", "table"}), place)
+
+
+def _publish(text: str, place: UPath | Path) -> None:
+    """Write a log, and remove what a process left behind that was killed at it. Only for the holder of the lock."""
+    if is_local(place):
+        for left in local(place).parent.glob(f"{PARTIAL}*-{glob.escape(place.name)}"):
+            left.unlink(missing_ok=True)
+    publish_bytes(text.encode(), place)
 
 
 def places(platform: Platform, region: str, origin: str | None) -> tuple[UPath | Path, UPath | Path]:

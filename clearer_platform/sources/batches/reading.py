@@ -114,10 +114,10 @@ def _csv(content: bytes, header: bool, contract: Contract, source: TableSource) 
         return Incoming(content, _in_order(first, contract), 0)
     if first is None:
         raise MalformedBatch("the header is not a well-formed record: check its quotes")
-    rest = content.split(b"\n", lines)[lines]
+    columns, rest = _named(first, contract, source), content.split(b"\n", lines)[lines]
     if not rest.strip(b"\r\n"):
         raise EmptyBatch("the batch has a header and no row", hint=f"send 1 to {MOST_ROWS:,} rows")
-    return Incoming(rest, _named(first, contract, source), lines)
+    return Incoming(rest, columns, lines)
 
 
 def _first_record(content: bytes, source: TableSource) -> tuple[list[str] | None, int]:

@@ -5,20 +5,26 @@ leaves one whose batches are sealed again into the same slot, with those that ha
 no-op, more of them replace it.
 """
 
+import time
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
+from pathlib import Path
 
 from clearer_platform.bronze import Receipt, Series, receive
 from clearer_platform.platform import Platform
 from clearer_platform.sources.batches import logs
 from clearer_platform.sources.batches.batch import Form
 from clearer_platform.sources.batches.spool import Entry, Spool
+from clearer_platform.storage import PARTIAL
 
 ORIGIN = "batches"
 MOST_LINES = 1_000_000
 """Lines of a delivery; what is more becomes another."""
+LEFT_BEHIND = 3600.0
+"""Seconds after which nobody can still be judging a batch."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,16 @@ def collect(platform: Platform, region: str, table: str, days: Collection[date] 
     if not spool.is_there or not spool.unsealed(table, days):
         return []
     with layout.lock("batches"):
+        _clear(layout.spool.parent)
         return [_seal(platform, spool, entries) for entries in _series(spool.unsealed(table, days))]
+
+
+def _clear(folder: Path) -> None:
+    """Remove the texts that killed processes were judging: those of living ones are there for a moment only."""
+    for left in folder.glob(f"{PARTIAL}*"):
+        with suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > LEFT_BEHIND:
+                left.unlink()
 
 
 def _series(entries: list[Entry]) -> Iterator[list[Entry]]:
