@@ -27,7 +27,7 @@ from clearer_platform.sources.batches import Batch, BatchError, Form
 from clearer_platform.sources.batches.reading import read
 from clearer_platform.sources.batches.spool import Entry, Spool
 from clearer_platform.sources.landing import changed
-from clearer_platform.storage import PARTIAL, reported
+from clearer_platform.storage import PARTIAL, clear_leftovers, reported
 
 CLIENT = "landing"
 """What the logs of batches call whoever dropped their file."""
@@ -70,7 +70,7 @@ def send(platform: Platform, arrival: Arrival, clock: Callable[[], datetime] = n
     """
     layout = platform.layout(arrival.region)
     contract, source = platform.contract(arrival.table), platform.region(arrival.region).source(arrival.table)
-    with layout.lock("dropped"), _copied(arrival, layout.spool.parent) as (copy, sha256):
+    with layout.lock("dropped"), _copied(arrival, layout.work / "dropped") as (copy, sha256):
         last = Spool(platform, arrival.region).last(arrival.table, str(arrival.path))
         done = _records_taken(last, sha256)
         if done is None:
@@ -102,10 +102,11 @@ def _bring_up_parents(platform: Platform, region: str, table: str, days: Collect
 
 @contextmanager
 def _copied(arrival: Arrival, folder: Path) -> Iterator[tuple[Path, str]]:
-    """The file as it is at this moment, named as bronze would name it, and its SHA-256."""
+    """The file as it is at this moment, named as bronze would name it, and its SHA-256. For the holder of the lock."""
     place, digest = folder / f"{PARTIAL}{uuid.uuid4().hex}{suffixes(arrival.path.name)}", hashlib.sha256()
     with reported("write", place):
         folder.mkdir(parents=True, exist_ok=True)
+        clear_leftovers(folder)
     try:
         with reported("read", arrival.path), arrival.path.open("rb") as f, place.open("wb") as copy:
             while block := f.read(BLOCK):

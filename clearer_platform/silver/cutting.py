@@ -78,13 +78,16 @@ def landed(file: Path, name: str, contract: Contract, source: TableSource, limit
     """The text of a local `file` that landed as `name`, read as a delivery of its table would be.
 
     Raises DeliveryError, which names a line where it can, for what cannot be decompressed, is in another encoding, has
-    a header that the contract cannot have, or holds more than `limit` bytes. `file` is named as bronze would name it.
+    a header that the contract cannot have, or holds more than `limit` bytes. `file` is named as bronze would name it;
+    it is gone as soon as its text can be cut.
     """
     copy = file.with_name(f"{file.name}.text")
     is_json = is_json_lines(name)
     try:
         text = decode(file, json_lines.ENCODING if is_json else source.csv.encoding, copy, limit)
         with mapped(text.path) as buffer:
+            for path in (copy, file):
+                path.unlink(missing_ok=True)  # What is mapped stays, and nobody has to clear it up.
             yield objects(buffer) if is_json else _of_table(buffer, contract, source)
     except Refusal as e:
         raise DeliveryError(e.problem.message, hint="deliver a mended file") from e
