@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export CLEARER_HOME ?= .clearer
 
-.PHONY: help install demo up test test-all lint bench bench-subscriptions pictures clean
+.PHONY: help install demo up test test-all pytest lint bench bench-subscriptions pictures clean
 
 help:
 	@echo "make demo      sample deliveries of four regions -> bronze -> silver -> gold, with the results on the screen"
@@ -39,11 +39,15 @@ lint: install
 # Files in the order of their folders: the long ones, few tests each, would else all come last.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15
 
-test: lint
-	$(PYTEST) -m "not slow"
+# Side by side: lint and types are one process each, and tests often wait.
+test: install
+	@$(MAKE) --no-print-directory --jobs 2 lint pytest ONLY='-m "not slow"'
 
-test-all: lint
-	$(PYTEST)
+test-all: install
+	@$(MAKE) --no-print-directory --jobs 2 lint pytest
+
+pytest: install
+	$(PYTEST) $(ONLY)
 
 bench: install
 	$(BIN)/python -m bench

@@ -58,12 +58,20 @@ class ContractError(ClearerError):
     """A contract that contradicts itself or that a region's entry does not fit."""
 
 
+class RolesError(ClearerError):
+    """The declaration of roles is missing or says something that cannot be."""
+
+
 class DeliveryError(ClearerError):
     """A delivery that cannot be received: not readable, not named as agreed, changed while being read."""
 
 
 class StorageError(ClearerError):
     """A root that cannot be read or written: no permission, no space, server gone."""
+
+
+class NotBuilt(StorageError):
+    """A root that has no gold yet."""
 
 
 class Unreachable(StorageError):
@@ -74,6 +82,10 @@ class Unreachable(StorageError):
 
 class BuildError(ClearerError):
     """Gold could not be built or did not pass its tests; the last good version stays."""
+
+
+class BackupError(ClearerError):
+    """A backup that cannot be made or used: damaged, of another table or region, or of another state of gold."""
 
 
 class Busy(ClearerError):

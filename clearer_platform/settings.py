@@ -21,6 +21,7 @@ class Settings(BaseSettings):
     contract_modules: tuple[str, ...] = Field(
         default=(), description="Importable modules with further contracts, beside those of this package (a JSON list)."
     )
+    roles_file: Path = Field(default=PROJECT / "data" / "roles.toml", description="Who may do what with which tables.")
     dbt_project: Path = Field(default=PROJECT / "dbt", description="The dbt project that builds gold.")
     warehouse: Literal["duckdb", "motherduck"] = Field(
         default="duckdb", description="Where gold is served from; motherduck makes a database a region."
@@ -48,7 +49,36 @@ class Settings(BaseSettings):
         description="Who is told of alerts (a JSON list): log, webhook:<URL or $VARIABLE>, module:factory.",
     )
     ui_url: str | None = Field(default=None, description="Where the UI answers, for links in alerts; `up` sets it.")
+    backup_tables: tuple[str, ...] = Field(
+        default=(), description="Tables of which every region that has them is backed up each day (a JSON list)."
+    )
+    backup_hour: int = Field(default=3, ge=0, le=23, description="The hour of that, in each region's own time.")
+    backup_keep: int = Field(default=7, ge=1, description="How many backups of each of them are kept.")
     lock_timeout: float = Field(default=600, ge=0, description="Seconds to wait for another writer of a region.")
+    api_max_body_bytes: int = Field(
+        default=4_000_000,
+        gt=0,
+        description="A request to the REST service with a larger body, as it comes, is refused.",
+    )
+    api_max_unpacked_bytes: int = Field(
+        default=16_000_000, gt=0, description="A body that unpacks to more is refused while it is unpacked."
+    )
+    api_max_field_chars: int = Field(
+        default=65_536, gt=0, le=131_072, description="Characters of one value in a batch."
+    )
+    api_max_rows: int = Field(default=10_000, gt=0, description="Rows of a table in one answer.")
+    api_requests_per_minute: int = Field(default=6_000, gt=0, description="Requests of one API key in a minute.")
+    api_failures_per_minute: int = Field(
+        default=30, gt=0, description="Requests without a valid key from one address in a minute."
+    )
+    api_concurrency: int = Field(default=32, gt=0, description="Requests that are worked on at a time.")
+    api_workers: int = Field(default=4, gt=0, description="Threads that read and write for the REST service.")
+    api_timeout: float = Field(
+        default=60, gt=0, description="Seconds that a request may take to come, and its answer to be made."
+    )
+    api_audit_bytes: int = Field(
+        default=5_000_000, gt=0, description="Size of one audit file of refused requests; five are kept."
+    )
 
     @property
     def registry_path(self) -> Path:

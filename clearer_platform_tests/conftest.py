@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from upath import UPath
 
 from clearer_platform.platform import Platform
@@ -49,20 +50,49 @@ start = 2024-03-01
 
 
 @pytest.fixture(scope="session")
-def prepared_dbt(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where homes keep prepared dbt projects: one folder for all tests and processes, so that each is parsed once."""
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all tests and processes of a session."""
     base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prepared_dbt"
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def prepared_dbt(common: Path) -> Path:
+    """Where homes keep prepared dbt projects, so that each is parsed once."""
+    folder = common / "prepared_dbt"
     folder.mkdir(exist_ok=True)
     return folder
 
 
-def open_home(home: Path, regions: str, prepared_dbt: Path, **settings: object) -> Platform:
-    """The platform in the folder `home`, with this registry."""
-    home.mkdir(exist_ok=True)
+def once(folder: Path, make: Callable[[Path], object]) -> Path:
+    """A folder of `common`, made by the first process that needs it; the others wait. Tests must leave it as it is."""
+    made = folder.with_name(f"{folder.name}.made")
+    with FileLock(f"{folder}.lock"):
+        if not made.exists():
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder
+
+
+def share_dbt(home: Path, prepared_dbt: Path) -> Path:
+    """A home whose dbt projects are prepared where those of all tests are."""
+    home.mkdir(parents=True, exist_ok=True)
     if not (home / "dbt").exists():
         (home / "dbt").symlink_to(prepared_dbt)
+    return home
+
+
+def make_home(home: Path, regions: str, prepared_dbt: Path) -> Path:
+    """The same, with this registry."""
+    share_dbt(home, prepared_dbt)
     (home / "regions.toml").write_text(regions, "utf-8")
+    return home
+
+
+def open_home(home: Path, regions: str, prepared_dbt: Path, **settings: object) -> Platform:
+    """The platform in the folder `home`, with this registry."""
+    make_home(home, regions, prepared_dbt)
     return Platform.open(Settings(home=home, _env_file=None, **settings))  # type: ignore[arg-type]
 
 

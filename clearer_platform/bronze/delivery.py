@@ -35,6 +35,9 @@ class Manifest(BaseModel):
     """Number of records that the sender stated."""
     series: Series | None = None
     """The batches that it was sealed from, where it was."""
+    restores: str | None = None
+    """The backup whose rows it brings back, if it does: they are in the platform's own form, whatever the region's is,
+    and stand in the place of all that the region delivered for the table before."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from upath import UPath
 
 from clearer_platform.bronze.delivery import Delivery, Manifest, delivery_id
 from clearer_platform.bronze.series import Series
-from clearer_platform.bronze.slots import current, suffixes
+from clearer_platform.bronze.slots import current, slots, suffixes
 from clearer_platform.errors import DeliveryError
 from clearer_platform.regions import Layout
 from clearer_platform.storage import clear_leftovers, is_local, local, publish_bytes, publish_file, reported
@@ -44,14 +44,16 @@ def receive(
     received_at: datetime | None = None,
     record_count: int | None = None,
     series: Series | None = None,
+    restores: str | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Receipt:
     """Take the bytes of `source` in as a delivery of a slot.
 
     The same bytes as the slot's current delivery are a no-op. `received_at` is now, or just after the slot's current
-    delivery where the clock was set back; it is given only when deliveries are replayed. Raises DeliveryError for an
-    impossible slot name and StorageError where a disk or server fails; nothing is half received: the manifest comes
-    last, and bytes without a manifest are no delivery.
+    delivery where the clock was set back; it is given only when deliveries are replayed. `restores` names the backup
+    whose rows these are: they replace all that the table has so far, unless nothing came since they last did. Raises
+    DeliveryError for an impossible slot name and StorageError where a disk or server fails; nothing is half received:
+    the manifest comes last, and bytes without a manifest are no delivery.
     """
     if not slot or len(slot) > LONGEST_SLOT or slot in (".", ".."):
         raise DeliveryError(f"{slot!r} cannot name a slot", hint=f"use a file name of 1 to {LONGEST_SLOT} characters")
@@ -60,7 +62,8 @@ def receive(
         try:
             size, sha256 = _copy(source, origin, spool)
             newest = current(layout, table, day, slot)
-            if newest and newest.manifest.sha256 == sha256:
+            before = _newest(layout, table) if restores else newest
+            if newest and newest == before and newest.manifest.sha256 == sha256:
                 return Receipt(newest, is_new=False)
             manifest = Manifest(
                 region=layout.name,
@@ -70,11 +73,12 @@ def receive(
                 file_name=slot,
                 origin=origin,
                 origin_version=origin_version,
-                received_at=received_at or _after(newest, clock()),
+                received_at=received_at or _after(before, clock()),
                 size=size,
                 sha256=sha256,
                 record_count=record_count,
                 series=series,
+                restores=restores,
             )
             return Receipt(_publish(layout, manifest, spool), is_new=True)
         finally:
@@ -100,6 +104,12 @@ def _empty_folder(folder: Path) -> Path:
         for left in folder.iterdir():
             left.unlink()
     return folder
+
+
+def _newest(layout: Layout, table: str) -> Delivery | None:
+    """The delivery of a table that was received last."""
+    received = [slot.current for slot in slots(layout, table)]
+    return max(received, key=lambda delivery: delivery.manifest.received_at, default=None)
 
 
 def _after(newest: Delivery | None, now: datetime) -> datetime:

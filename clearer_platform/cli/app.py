@@ -7,7 +7,10 @@ import typer
 from typer.core import TyperGroup
 
 from clearer_platform.cli import (
+    api,
+    api_keys,
     aside,
+    backups,
     check,
     deliver,
     demo,
@@ -17,6 +20,7 @@ from clearer_platform.cli import (
     quarantine,
     revalidate,
     sample,
+    send,
     status,
     tables,
     up,
@@ -81,13 +85,19 @@ def common(
 app.command("demo", rich_help_panel="Begin")(demo.demo)
 app.command("sample", rich_help_panel="Begin")(sample.sample)
 app.command("up", rich_help_panel="Begin")(up.up)
+app.command("api", rich_help_panel="Begin")(api.api)
 app.command("check", rich_help_panel="Begin")(check.check)
 app.command("deliver", rich_help_panel="Run")(deliver.deliver)
 app.command("fetch", rich_help_panel="Run")(fetch.fetch)
+app.command("send", rich_help_panel="Run")(send.send)
 app.command("materialize", rich_help_panel="Run")(materialize.materialize)
 app.command("revalidate", rich_help_panel="Run")(revalidate.revalidate)
 app.command("status", rich_help_panel="Look")(status.status)
 app.command("tables", rich_help_panel="Look")(tables.tables)
 app.command("load", rich_help_panel="Look")(load.load)
+app.command("backup", rich_help_panel="Keep")(backups.backup)
+app.command("restore", rich_help_panel="Keep")(backups.restore)
+app.add_typer(backups.app, name="backups", rich_help_panel="Keep")
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel="Look")
 app.add_typer(aside.app, name="aside", rich_help_panel="Look")
+app.add_typer(api_keys.app, name="api-keys", rich_help_panel="Run")

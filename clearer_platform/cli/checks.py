@@ -9,6 +9,7 @@ from clearer_platform.cli.output import plural
 from clearer_platform.errors import ClearerError
 
 if TYPE_CHECKING:
+    from clearer_platform.gold import Model
     from clearer_platform.platform import Platform
     from clearer_platform.settings import Settings
 
@@ -40,7 +41,9 @@ def run_checks() -> Iterator[Finding]:
     if platform is not None:
         yield _secrets(platform)
         yield _tried("queues", lambda: _queues(platform))[1]
-        yield _tried("dbt project", lambda: _dbt(platform))[1]
+        models, finding = _tried("dbt project", lambda: _dbt(platform))
+        yield finding
+        yield _tried("roles", lambda: _roles(platform, models))[1]
         yield _tried("asset definitions", lambda: _definitions(platform))[1]
 
 
@@ -115,11 +118,23 @@ def _queues(platform: "Platform") -> tuple[None, str]:
     return None, f"{plural(len(named), 'bucket')} that tell of what lands"
 
 
-def _dbt(platform: "Platform") -> tuple[None, str]:
+def _dbt(platform: "Platform") -> "tuple[tuple[Model, ...], str]":
     from clearer_platform import gold
 
     models = gold.models(platform)
-    return None, f"{plural(len(models), 'model')}, {plural(sum(len(m.tests) for m in models), 'test')}"
+    return models, f"{plural(len(models), 'model')}, {plural(sum(len(m.tests) for m in models), 'test')}"
+
+
+def _roles(platform: "Platform", models: "tuple[Model, ...] | None") -> tuple[None, str]:
+    """The declaration by itself and, where gold's models could be read, against the tables that there are."""
+    from clearer_platform.governance import load_roles
+
+    path = platform.settings.roles_file
+    roles = load_roles(path)
+    if models is not None:
+        known = {f"{model.layer}.{model.alias}" for model in models} | {f"silver.{name}" for name in platform.contracts}
+        roles.check_tables(known, path)
+    return None, f"{len(roles.roles)} ({', '.join(roles.roles)}) in {path}"
 
 
 def _definitions(platform: "Platform") -> tuple[None, str]:

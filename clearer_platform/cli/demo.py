@@ -54,7 +54,7 @@ def demo(
     _branches(platform)
     _title("5  Subscriptions: stores that have the app, and what they pay for")
     _subscriptions(platform)
-    _title("6  Hiring: departments that hired more than the mean of their year, and who waits")
+    _title("6  Hiring: departments above the mean of their year, and who waits")
     _hiring(platform)
     _title("7  Reconciliation: delivered = accepted + rejected")
     balanced = _reconciliation(platform)
@@ -161,13 +161,12 @@ def _hiring(platform: "Platform") -> None:
     from clearer_platform.cli.pending import say_pending
     from clearer_platform.serving.reading import read
 
-    header = ["region", "year", "id", "department", "hired"]
-    rows = [
-        row
+    shown = [
+        (row["region"], f"{row['year']}", row["department"], row["hired"])
         for region in platform.registry.regions
         for row in read(platform, "departments_above_mean", region=region).to_pylist()
     ]
-    print_table(None, header, [tuple(row[name] for name in header) for row in rows], right=["hired"])
+    print_table(None, ["region", "year", "department", "hired"], shown, right=["hired"])
     say_pending(platform, platform.registry.regions)
 
 

@@ -6,7 +6,6 @@
 import os
 import sys
 import traceback
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,14 +72,9 @@ def _drop_output() -> None:
 
 def _details(error: Exception) -> str:
     """Where the trace of `error` stands. Messages of other packages may quote data, so only --debug shows them."""
-    home = Path(os.environ.get("CLEARER_HOME", ".clearer"))
-    file = home / "logs" / f"error-{uuid.uuid4().hex[:8]}.txt"
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    try:
-        if not home.is_dir():
-            return "run it again with --debug to see where"
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(f"{' '.join(sys.argv[:2])}\n{frames}{type(error).__module__}.{type(error).__qualname__}\n")
-    except OSError:
+    from clearer_platform.serving.traces import write_trace
+
+    file = write_trace(Path(os.environ.get("CLEARER_HOME", ".clearer")), error, " ".join(sys.argv[:2]))
+    if file is None:
         return "run it again with --debug to see where"
     return f"where it happened: {file} (with --debug the message is shown too; it may quote data)"

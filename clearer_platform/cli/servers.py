@@ -95,3 +95,8 @@ def script(name: str) -> str:
     """The command `name` that is installed beside this Python."""
     beside = Path(sys.executable).with_name(name)
     return str(beside) if os.access(beside, os.X_OK) else name
+
+
+def ended(number: int, frame: object) -> None:
+    """End this process by way of its `finally` blocks; for signals that ask it to."""
+    raise SystemExit(0)

@@ -1,4 +1,4 @@
-"""`clearer up`: the Dagster UI and daemon on this home."""
+"""`clearer up`: the Dagster UI and daemon on this home, and the REST service."""
 
 import os
 import signal
@@ -23,33 +23,44 @@ MODULE = "clearer_platform.definitions"
 def up(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", "-p", min=1, max=65535, help="Port of the UI.")] = 3000,
+    api_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Port of the REST service; by default the next one.", show_default=False),
+    ] = None,
 ) -> None:
-    """Start the UI and the daemon, until Ctrl-C.
+    """Start the UI, the daemon and the REST service, until Ctrl-C.
 
     The UI shows the asset graph by region and day, and materialises any part
-    of it; the daemon runs what is queued, due or newly landed. One `clearer
-    up` runs on a home at a time. Whatever ends it ends everything it started.
+    of it; the daemon runs what is queued, due or newly landed; the REST service
+    takes batches of rows in and gives figures out. One `clearer up` runs on a
+    home at a time. Whatever ends it ends everything it started.
 
     [bold]Example[/bold]
 
         clearer up --port 3333
     """
-    from clearer_platform.cli.servers import Servers, script
+    from clearer_platform.cli.ports import free
+    from clearer_platform.cli.ports import url as url_of
+    from clearer_platform.cli.servers import Servers, ended, script
     from clearer_platform.defs.alive import end_gone
     from clearer_platform.defs.internals import KNOWN, are_known
     from clearer_platform.defs.runs import instance
+    from clearer_platform.governance import load_roles
     from clearer_platform.sample import environment, is_marked
     from clearer_platform.serving.opening import open_platform
 
     platform = open_platform()
     settings = platform.settings
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    load_roles(settings.roles_file)
+    api_port = api_port or port % 65535 + 1
+    url = url_of(host, port)
     lock = _one_per_home(settings.dagster_home, url)
-    _free(host, port)
+    free(host, port, "--port")
+    free(host, api_port, "--api-port")
     with instance(platform) as home:  # Makes DAGSTER_HOME what it has to be before anything reads it.
         end_gone(home, is_first=True)
-    signal.signal(signal.SIGTERM, _ended)
-    signal.signal(signal.SIGHUP, _ended)
+    signal.signal(signal.SIGTERM, ended)
+    signal.signal(signal.SIGHUP, ended)
     if not are_known():
         say(f"this Dagster is not {KNOWN}: runs will start as with Dagster alone, some seconds later", style="yellow")
     say(f"starting the UI and the daemon on {settings.home} ...")
@@ -61,7 +72,7 @@ def up(
         if sys.platform == "linux":  # Elsewhere libraries do not bear being forked.
             servers.start("runs", [sys.executable, "-m", "clearer_platform.defs"], is_spare=True)
         servers.start("daemon", [script("dagster-daemon"), "run", "-m", MODULE])
-        _watch(servers, url)
+        _watch(servers, url, [sys.executable, "-m", "clearer_platform.cli", "api", "-p", str(api_port), "--host", host])
     except KeyboardInterrupt:
         pass  # Ctrl-C is how it is meant to end.
     finally:
@@ -70,8 +81,8 @@ def up(
         os.close(lock)
 
 
-def _watch(servers: "Servers", url: str) -> None:
-    """Say when the UI answers; come back only when something has ended."""
+def _watch(servers: "Servers", url: str, rest: list[str]) -> None:
+    """Say when the UI answers, and start the REST service then; come back only when something has ended."""
     is_up = False
     while True:
         if ended := servers.ended():
@@ -81,6 +92,7 @@ def _watch(servers: "Servers", url: str) -> None:
         if not is_up and _answers(url):
             is_up = True
             say(f"the UI answers at {url}   (Ctrl-C ends it)", style="bold green")
+            servers.start("rest", rest, is_spare=True)  # Not before: the UI is waited for, and would come later.
         time.sleep(0.3)
 
 
@@ -117,19 +129,6 @@ def _one_per_home(folder: "Path", url: str) -> int:
     return lock
 
 
-def _free(host: str, port: int) -> None:
-    """Raise ClearerError where nothing can listen on this address."""
-    import socket
-
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(found[0], socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-    except OSError as e:
-        raise ClearerError(f"cannot listen on {host}:{port}: {e.strerror}", hint="choose another with --port") from None
-
-
 def _environment(settings: "Settings") -> dict[str, str]:
     return {
         **os.environ,
@@ -147,7 +146,3 @@ def _forward(name: str, line: str) -> None:
     text = line.split(" - ", 3)[-1] if line.count(" - ") >= 3 else line
     style = "red" if "ERROR" in line or "Traceback" in line else "yellow" if "WARNING" in line else "dim"
     console().print(f"{name:>6} | {text}", style=style)
-
-
-def _ended(number: int, frame: object) -> None:
-    raise SystemExit(0)

@@ -1,4 +1,7 @@
-"""Schedules: once a region's cut-off has passed, what is late is told and what can be run is run. On from the start."""
+"""Schedules: once a region's cut-off has passed, what is late is told and what can be run is run; backups are made.
+
+On from the start: backups are asked for by naming tables in the settings.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -7,6 +10,7 @@ import dagster as dg
 
 from clearer_platform import alerts
 from clearer_platform.defs import alerting
+from clearer_platform.defs.backups import BACKUPS, backed_up
 from clearer_platform.defs.jobs import REGION_DAYS
 from clearer_platform.defs.names import is_partition
 from clearer_platform.defs.requests import requests, underway
@@ -21,8 +25,12 @@ mapping makes it changed."""
 
 
 def schedules(platform: Platform) -> list[dg.ScheduleDefinition]:
-    """One schedule a region."""
-    return [_after_cutoff(platform, region) for region in platform.registry.regions.values()]
+    """One schedule a region, and one for the backups of each region that has any of the tables in the settings."""
+    regions = platform.registry.regions.values()
+    return [
+        *(_after_cutoff(platform, region) for region in regions),
+        *(_of_backups(platform, region) for region in regions if backed_up(platform, region.name)),
+    ]
 
 
 def _after_cutoff(platform: Platform, region: Region) -> dg.ScheduleDefinition:
@@ -37,6 +45,23 @@ def _after_cutoff(platform: Platform, region: Region) -> dg.ScheduleDefinition:
     def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
         now = max(context.scheduled_execution_time, datetime.now(UTC))
         yield from catch_up(platform, region, context.instance, now)
+
+    return schedule
+
+
+def _of_backups(platform: Platform, region: Region) -> dg.ScheduleDefinition:
+    hour = platform.settings.backup_hour
+
+    @dg.schedule(
+        name=f"backups_{region.name}",
+        job_name=BACKUPS,
+        cron_schedule=f"0 {hour} * * *",
+        execution_timezone=region.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Each day at {hour}:00 of {region.name}: backs up the tables that the settings name.",
+    )
+    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        return dg.RunRequest(run_key=None, partition_key=region.name)
 
     return schedule
 

@@ -1,4 +1,4 @@
-"""The three steps that materialise: a region's days from delivery to gold, its whole models, and what spans regions.
+"""The steps that materialise: a region's days from delivery to gold, its whole models, what spans regions, backups.
 
 The days are one step, because only a step that knows all its days can publish the good ones and leave the bad ones
 as they were: in Dagster a failed output or check fails every partition of its run. A run may cross regions and may be
@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 
 from clearer_platform.defs import alive
+from clearer_platform.defs.backups import BACKUPS, back_up, backup_specs
 from clearer_platform.defs.delivered import table_checks, table_specs
 from clearer_platform.defs.marts import Marts
 from clearer_platform.defs.models import build_days, build_globals, build_wholes
@@ -36,7 +37,7 @@ Work = Callable[[dg.AssetExecutionContext, Run], Events]
 
 
 def steps(platform: Platform, marts: Marts) -> list[dg.AssetsDefinition]:
-    """Every asset, in three steps."""
+    """Every asset, in three steps, and a fourth for backups."""
     registry = platform.registry
     return [
         _step(
@@ -75,7 +76,27 @@ def steps(platform: Platform, marts: Marts) -> list[dg.AssetsDefinition]:
             check_specs=marts.checks(marts.globals),
             pool=GLOBAL,
         ),
+        *_backups(platform, marts),
     ]
+
+
+def _backups(platform: Platform, marts: Marts) -> list[dg.AssetsDefinition]:
+    """The step of backups, where the settings name tables."""
+    if not platform.settings.backup_tables:
+        return []
+    step = _step(
+        platform,
+        marts,
+        back_up,
+        name="back_up_tables",
+        description="Back up the tables that the settings name, and remove their oldest backups.",
+        specs=backup_specs(platform, marts),
+        check_specs=[],
+        partitions_def=regions(platform.registry),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=BACKUPS,
+    )
+    return [step]
 
 
 def _step(

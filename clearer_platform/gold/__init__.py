@@ -12,11 +12,14 @@ from clearer_platform.gold.across import build_global
 from clearer_platform.gold.catalog import Model, models
 from clearer_platform.gold.dbt import Progress
 from clearer_platform.gold.extent import Extent
-from clearer_platform.gold.leaving import leaving
+from clearer_platform.gold.leaving import forms, leaving
+from clearer_platform.gold.picture import picture
 from clearer_platform.gold.project import Prepared, prepare
+from clearer_platform.gold.put_back import put_back, served
 from clearer_platform.gold.region import build, build_warehouse
 from clearer_platform.gold.results import Build, GoldFailed, TestResult
 from clearer_platform.gold.serve import connect, contained, pending, served_as_of, view
+from clearer_platform.gold.warehouse import State
 
 __all__ = [
     "Build",
@@ -25,16 +28,21 @@ __all__ = [
     "Model",
     "Prepared",
     "Progress",
+    "State",
     "TestResult",
     "build",
     "build_global",
     "build_warehouse",
     "connect",
     "contained",
+    "forms",
     "leaving",
     "models",
     "pending",
+    "picture",
     "prepare",
+    "put_back",
+    "served",
     "served_as_of",
     "view",
     "warm",

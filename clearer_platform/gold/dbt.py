@@ -48,7 +48,8 @@ def invoke(
     folders = ["--project-dir", prepared.folder, "--profiles-dir", prepared.folder]
     folders += ["--target-path", target, "--log-path", target / "logs"]
     options = [*map(str, folders), "--vars", json.dumps(variables, default=str), *QUIET]
-    options += [] if arguments[0] == "parse" else ["--no-write-json", "--no-partial-parse"]
+    # dbt's static parser keeps threads, which a fork of this process would wait for in vain; a forked run may parse.
+    options += ["--no-static-parser"] if arguments[0] == "parse" else ["--no-write-json", "--no-partial-parse"]
     with _ONE_AT_A_TIME, _profile(settings, database):
         # A run changes its manifest: each needs one of its own.
         manifest = _ahead.pop(prepared.version, None) or _read(prepared) if is_parsed else None

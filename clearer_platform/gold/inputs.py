@@ -18,6 +18,7 @@ from clearer_platform.errors import BuildError
 from clearer_platform.platform import Platform
 from clearer_platform.regions import Layout
 from clearer_platform.regions.layout import quoted
+from clearer_platform.silver import replacing
 from clearer_platform.silver.outcome import Outcome
 from clearer_platform.silver.write import read_outcome
 from clearer_platform.storage import files, is_local, local
@@ -39,6 +40,10 @@ class SilverFile:
     slot: str
     fingerprint: str
     path: UPath | Path
+    delivery: str
+    """Id of the delivery; ids sort by when they were received."""
+    replaces: bool
+    """Whether it stands in the place of what the region delivered for the table before."""
 
 
 def published(platform: Platform, regions: Iterable[str]) -> list[SilverFile]:
@@ -60,6 +65,23 @@ def _published(platform: Platform, regions: Iterable[str]) -> list[SilverFile]:
         if contract.shared:
             found += _of_table(platform.global_layout, contract.name)
     return found
+
+
+def published_of(platform: Platform, region: str, table: str) -> list[SilverFile]:
+    """The silver files that stand for one table in the region's own root."""
+    return _of_table(platform.layout(region), table)
+
+
+def that_count(platform: Platform, silver: Iterable[SilverFile]) -> list[SilverFile]:
+    """Those of the files that take part: a restored backup stands in the place of what was received before it."""
+    tables: dict[tuple[str, str], list[SilverFile]] = defaultdict(list)
+    for file in silver:
+        tables[file.region, file.table].append(file)
+    return [
+        file
+        for (_, table), found in tables.items()
+        for file in replacing.that_count(found, platform.contract(table).load_mode)
+    ]
 
 
 def contents(silver: Iterable[SilverFile]) -> Contents:
@@ -134,7 +156,16 @@ def _of_table(layout: Layout, table: str) -> list[SilverFile]:
 
 def _read(path: UPath | Path, table: str) -> SilverFile:
     outcome = _outcome(_Version(_version(path), path))
-    return SilverFile(outcome.region, table, outcome.day, outcome.slot, outcome.fingerprint, path)
+    return SilverFile(
+        outcome.region,
+        table,
+        outcome.day,
+        outcome.slot,
+        outcome.fingerprint,
+        path,
+        outcome.delivery,
+        outcome.replaces,
+    )
 
 
 @dataclass(frozen=True)

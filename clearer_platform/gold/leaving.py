@@ -9,9 +9,14 @@ from clearer_platform.platform import Platform
 from clearer_platform.silver.sql import identifier, literal
 
 
+def forms(platform: Platform, region: str) -> frozenset[str]:
+    """In which forms people may occur in what is read outside the root of `region`."""
+    return frozenset({"aggregates", platform.region(region).leaves})
+
+
 def leaving(platform: Platform, region: str) -> list[Model]:
     """The models of `region` that may be read outside its root: aggregates, and pseudonyms if it lets them leave."""
-    allowed = {"aggregates"} | ({"pseudonyms"} if platform.region(region).leaves == "pseudonyms" else set())
+    allowed = forms(platform, region)
     return [model for model in models(platform) if model.leaves in allowed]
 
 

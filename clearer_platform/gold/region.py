@@ -112,8 +112,8 @@ def build_warehouse(
 
 
 def expected(platform: Platform, regions: Sequence[str], extent: Extent) -> tuple[list[SilverFile], State]:
-    """The published silver files within `extent`, and the state of a warehouse that is up to date with them."""
-    silver = extent.of(inputs.published(platform, regions))
+    """The silver files that count within `extent`, and the state of a warehouse that is up to date with them."""
+    silver = inputs.that_count(platform, extent.of(inputs.published(platform, regions)))
     return silver, State(state_version(platform, regions), inputs.contents(silver), extent.as_of)
 
 

@@ -33,20 +33,20 @@ def show_silver(
     connection.execute(
         "create or replace table clearer.dirty_slots (region varchar, table_name varchar, day date, slot varchar)"
     )
-    everything: dict[str, list[Path]] = defaultdict(list)
-    changed: dict[str, list[Path]] = defaultdict(list)
+    everything: dict[str, list[SilverFile]] = defaultdict(list)
+    changed: dict[str, list[SilverFile]] = defaultdict(list)
     dirty = dict(held)
     for file in silver:
-        everything[file.table].append(local(file.path))
+        everything[file.table].append(file)
         key = (file.region, file.table, file.day, file.slot)
         if dirty.pop(key, None) != file.fingerprint:
-            changed[file.table].append(local(file.path))
+            changed[file.table].append(file)
             dirty[key] = file.fingerprint
     warehouse.insert(connection, "clearer.dirty_slots", [list(key) for key in sorted(dirty)])
     for contract in contracts:
         empty = _empty_file(connection, contract, folder)
-        for schema, paths in (("silver", everything), ("dirty", changed)):
-            connection.execute(_view(contract, schema, [empty, *paths[contract.name]]))
+        for schema, files in (("silver", everything), ("dirty", changed)):
+            connection.execute(_view(contract, schema, empty, files[contract.name]))
 
 
 def hide_silver(connection: duckdb.DuckDBPyConnection) -> None:
@@ -149,11 +149,21 @@ def _empty_file(connection: duckdb.DuckDBPyConnection, contract: Contract, folde
     return path
 
 
-def _view(contract: Contract, schema: str, paths: list[Path]) -> str:
+def _view(contract: Contract, schema: str, empty: Path, files: list[SilverFile]) -> str:
+    """The rows of these files; column `_replaces` tells those that a backup brought back."""
+    others = [empty, *(local(file.path) for file in files if not file.replaces)]
+    restored = [empty, *(local(file.path) for file in files if file.replaces)]
+    rows = _rows(contract, others, replaces=False)
+    if len(restored) > 1:
+        rows += f" union all {_rows(contract, restored, replaces=True)}"
+    return f'create view {schema}."{contract.name}" as {rows}'
+
+
+def _rows(contract: Contract, paths: list[Path], *, replaces: bool) -> str:
     columns = ", ".join(f'cast("{name}" as {dtype}) as "{name}"' for name, dtype in _columns(contract).items())
     listed = ", ".join(map(_text, paths))
     return (
-        f'create view {schema}."{contract.name}" as select {columns}'
+        f"select {columns}, {str(replaces).lower()} as _replaces"
         f" from read_parquet([{listed}], union_by_name = true, hive_partitioning = false) where len(_rules) = 0"
     )
 

@@ -18,7 +18,7 @@ import duckdb
 import pyarrow
 from upath import UPath
 
-from clearer_platform.errors import StorageError
+from clearer_platform.errors import NotBuilt, StorageError
 from clearer_platform.gold.inputs import Contents
 from clearer_platform.regions import Layout
 from clearer_platform.settings import Settings
@@ -88,12 +88,15 @@ def state(path: Path | None) -> State | None:
         return None
     try:
         with connect(path) as connection:
-            version, as_of = connection.execute("select version, as_of from clearer.build").fetchall()[0]
-            rows = connection.execute(
-                "select region, table_name, day, slot, fingerprint from clearer.contents"
-            ).fetchall()
+            return state_of(connection)
     except (duckdb.Error, IndexError):
         return None  # damaged: it is rebuilt from silver
+
+
+def state_of(connection: duckdb.DuckDBPyConnection) -> State:
+    """What the warehouse behind a connection says of itself."""
+    version, as_of = connection.execute("select version, as_of from clearer.build").fetchall()[0]
+    rows = connection.execute("select region, table_name, day, slot, fingerprint from clearer.contents").fetchall()
     return State(version, {(region, table, day, slot): f for region, table, day, slot, f in rows}, as_of)
 
 
@@ -152,10 +155,10 @@ def serving_copy(layout: Layout) -> Path | None:
 
 
 def read(layout: Layout) -> duckdb.DuckDBPyConnection:
-    """A read-only connection to the layout's serving copy. Raises StorageError where there is none."""
+    """A read-only connection to the layout's serving copy. Raises NotBuilt where there is none."""
     path = serving_copy(layout)
     if path is None:
-        raise StorageError(f"{layout.name} has no gold yet", hint="run `clearer materialize` first")
+        raise NotBuilt(f"{layout.name} has no gold yet", hint="run `clearer materialize` first")
     try:
         return connect(path)
     except duckdb.Error as e:

@@ -59,6 +59,11 @@ class Layout:
         return self.work / "batches" / "spool.db"
 
     @property
+    def backups(self) -> UPath | Path:
+        """The backups of this root's tables."""
+        return self.root / "backups"
+
+    @property
     def warehouse(self) -> UPath | Path:
         """The serving copy of this root's gold."""
         return self.root / "warehouse.duckdb"

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import tomllib
 from datetime import date, datetime, time
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from clearer_platform.declarations import read_toml, rejected
 from clearer_platform.errors import RegistryError, UnknownName
 from clearer_platform.regions.batches import BatchEntry, QueueEntry
 from clearer_platform.regions.http import HttpSource, http_source
@@ -97,6 +97,18 @@ class TableSource(_Entry):
     csv: CsvFormat
     columns: dict[str, str]
     nested: dict[str, dict[str, str]] = Field(default_factory=dict)
+    day_zone: str | None = None
+    """The zone whose calendar days count, where it is not that of the local times."""
+
+    @property
+    def own_form(self) -> "TableSource":
+        """How the platform itself writes the table's rows: by the contract's names, in ISO formats and UTC.
+
+        No text means null. The arrays of nested tables are the delivered texts, and are read as ever.
+        """
+        csv = CsvFormat(datetime="%Y-%m-%dT%H:%M:%S.%f", nulls=(), true=("true",), false=("false",))
+        change = {"timezone": "UTC", "day_zone": self.day_zone or self.timezone, "csv": csv, "columns": {}}
+        return self.model_copy(update=change)
 
     def of_nested(self, table: str) -> "TableSource":
         """How the elements of a nested table are read: JSON has signs and words of its own, but no dates."""
@@ -111,7 +123,8 @@ class TableSource(_Entry):
             columns=self.nested.get(table, {}),
         )
 
-    def of_batches(self) -> "TableSource":
+    @cached_property
+    def batch_form(self) -> "TableSource":
         """How sealed batches are read: always UTF-8, without header lines, and by the contract's own column names."""
         csv = self.csv.model_copy(update={"encoding": "utf-8", "header": False})
         return self.model_copy(update={"csv": csv, "columns": {}})
@@ -119,7 +132,7 @@ class TableSource(_Entry):
     @cached_property
     def fingerprint(self) -> str:
         """Hex digest that changes exactly when something above does."""
-        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.model_dump(exclude_none=True), sort_keys=True).encode()).hexdigest()
 
 
 class Region(_Entry):
@@ -247,19 +260,8 @@ class Registry(_Entry):
 
 def load_registry(path: Path) -> Registry:
     """The registry in the TOML file `path`. Raises RegistryError that names the file, the entry and the reason."""
-    try:
-        raw = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError as e:
-        raise RegistryError(
-            f"there is no registry at {path}",
-            hint="set CLEARER_HOME or CLEARER_REGIONS_FILE, or run `clearer sample` to make a sample one",
-        ) from e
-    except UnicodeDecodeError as e:
-        raise RegistryError(f"{path} is not UTF-8 text (byte {e.start})", hint="save it as UTF-8") from e
-    except tomllib.TOMLDecodeError as e:
-        raise RegistryError(f"{path} is not valid TOML: {e}") from e
-    except OSError as e:
-        raise RegistryError(f"cannot read the registry {path}: {e.strerror}") from e
+    hint = "set CLEARER_HOME or CLEARER_REGIONS_FILE, or run `clearer sample` to make a sample one"
+    raw = read_toml(path, "registry", RegistryError, absent=hint)
     regions = raw.get("regions")
     if not isinstance(regions, dict) or not regions:
         raise RegistryError(f"{path} declares no region", hint="add a block such as [regions.eu]")
@@ -267,5 +269,4 @@ def load_registry(path: Path) -> Registry:
     try:
         return Registry.model_validate({**raw, "regions": named})
     except ValidationError as e:
-        reasons = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in e.errors()]
-        raise RegistryError(f"{path} cannot be used:\n  " + "\n  ".join(reasons)) from e
+        raise rejected(path, e, RegistryError) from e

@@ -14,9 +14,10 @@ from clearer_platform.platform import Platform
 from clearer_platform.silver.parents import absent
 from clearer_platform.silver.screening import Sample, Screen, Screened
 from clearer_platform.sources.batches import Batch, BatchRecord, Form, InvalidRow, Status, Summary, Taken, UnknownBatch
+from clearer_platform.sources.batches.batch import kind_of
 from clearer_platform.sources.batches.logs import summed
 from clearer_platform.sources.batches.reading import read
-from clearer_platform.sources.batches.spool import Key, Spool, kind_of
+from clearer_platform.sources.batches.spool import Key, Spool
 
 NO_PARENT = "no_parent"
 """How the rule ends that a row breaks which may not wait for its parent."""
@@ -39,7 +40,8 @@ def take(
     UnknownName for a region, or a table that it does not deliver, and a BatchError (EmptyBatch, TooManyRows,
     UnknownColumn, MalformedBatch, KeyReused) for a batch that is refused as a whole: then nothing was written.
     """
-    source, contract, spool = platform.region(region).source(table), platform.contract(table), Spool(platform, region)
+    source, contract = platform.region(region).source(table), platform.contract(table)
+    spool = Spool(platform, region, stays_open=True)
     key_hash = _hash(batch.idempotency_key.encode()) if batch.idempotency_key is not None else None
     content_hash = _content_hash(batch)
     if key_hash and (known := spool.answer(table, key_hash, content_hash)):

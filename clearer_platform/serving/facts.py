@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from clearer_platform import gold, silver, sources
 from clearer_platform.platform import Platform
 from clearer_platform.regions import Region
-from clearer_platform.silver import SlotState
+from clearer_platform.silver import Outcome, SlotState
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class TableDay:
     """A file in the landing folder, or a batch, that bronze does not have yet."""
     slots: tuple[SlotFacts, ...]
     in_gold: bool
-    """Gold contains exactly what silver holds for this day."""
+    """Gold contains exactly what silver holds for this day, and no restored backup stands in the place of."""
 
     @property
     def is_there(self) -> bool:
@@ -88,9 +88,8 @@ def behind_shared(platform: Platform, region: str) -> list[date]:
     delivered: dict[tuple[str, date, str], str] = {}
     for other in platform.registry.regions.values():
         for table in set(shared) & set(other.tables):
-            for state in silver.states(platform, other.name, table):
-                if state.published:
-                    delivered[table, state.slot.day, state.slot.name] = state.published.fingerprint
+            for outcome in _counting(platform, table, silver.states(platform, other.name, table)):
+                delivered[table, outcome.day, outcome.slot] = outcome.fingerprint
     return sorted({day for _, day, _ in dict(in_gold.items() ^ delivered.items())})
 
 
@@ -104,8 +103,12 @@ def _of_table(
     end: date | None,
 ) -> list[TableDay]:
     states: dict[date, list[SlotState]] = defaultdict(list)
-    for state in silver.states(platform, region.name, table):
+    everything = silver.states(platform, region.name, table)
+    for state in everything:
         states[state.slot.day].append(state)
+    expected: dict[date, dict[str, str]] = defaultdict(dict)
+    for outcome in _counting(platform, table, everything):
+        expected[outcome.day][outcome.slot] = outcome.fingerprint
     in_gold: dict[date, dict[str, str]] = defaultdict(dict)
     for (name, day, slot), fingerprint in contained.items():
         if name == table:
@@ -125,7 +128,7 @@ def _of_table(
             deadline=deadline(region, day),
             has_new_file=day in new,
             slots=tuple(_slot(state) for state in states.get(day, [])),
-            in_gold=in_gold.get(day, {}) == published(states.get(day, [])),
+            in_gold=in_gold.get(day, {}) == expected.get(day, {}),
         )
         for day in days_between(first, last)
     ]
@@ -136,9 +139,10 @@ def deadline(region: Region, day: date) -> datetime:
     return datetime.combine(day + timedelta(days=1), region.cutoff, region.zone)
 
 
-def published(states: Iterable[SlotState]) -> dict[str, str]:
-    """The fingerprint of each slot that has a silver file."""
-    return {state.slot.name: state.published.fingerprint for state in states if state.published}
+def _counting(platform: Platform, table: str, states: Iterable[SlotState]) -> list[Outcome]:
+    """What is published of a table of one region and takes part in gold."""
+    published = [state.published for state in states if state.published]
+    return silver.that_count(published, platform.contract(table).load_mode)
 
 
 def days_between(first: date, last: date) -> list[date]:

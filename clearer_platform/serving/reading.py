@@ -36,13 +36,15 @@ def read(
     as_of: date | None = None,
     as_of_delivery: date | None = None,
     progress: gold.Progress | None = None,
+    window: tuple[int, int] | None = None,
 ) -> pa.Table:
     """The rows of a table from `start` to `end` (both included), instants in `timezone` (UTC by default).
 
     Without a region the table built across regions is read. Where gold has `<table>_in(zone)`, days are computed anew
     in that zone; elsewhere only the instants are shown in it. With `as_of`, what is still going on is looked at on that
     date; with `as_of_delivery`, only what was delivered for business days up to it counts. `progress` is told what has
-    to be built for that. Raises ClearerError for what is unknown, not built or empty.
+    to be built for that. `window` (how many, after how many) reads a part of a built table, ordered by all its columns.
+    Raises ClearerError for what is unknown, not built or empty.
     """
     zone = checked_zone(timezone) if timezone else "UTC"
     if start and end and end < start:
@@ -56,7 +58,7 @@ def read(
         found = _accepted(platform, table, region or "", start, end, as_of_delivery)
     else:
         with closing(_opened(platform, table, region, as_of, as_of_delivery, progress)) as connection:
-            found = _built(connection, table, region, start, end, timezone)
+            found = _built(connection, table, region, start, end, timezone, window)
     if timezone and not table.is_zoned and not any(_is_instant(column.type) for column in found.schema):
         raise ClearerError(
             f"{name} holds no instants: it cannot be shown in another timezone",
@@ -134,6 +136,7 @@ def _built(
     start: date | None,
     end: date | None,
     zone: str | None,
+    window: tuple[int, int] | None,
 ) -> pa.Table:
     """Rows that dbt built."""
     source = f'"{table.layer}"."{table.name}"'
@@ -153,6 +156,9 @@ def _built(
             parameters.append(day)
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     order = f" ORDER BY {', '.join(table.order)}" if table.order else ""
+    if window:
+        order = " ORDER BY ALL LIMIT ? OFFSET ?"
+        parameters += window
     return connection.execute(f"SELECT * FROM {source}{where}{order}", parameters).to_arrow_table()
 
 

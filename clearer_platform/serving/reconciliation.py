@@ -107,8 +107,7 @@ def _read(platform: Platform, region: str, table: str, state: SlotState, columns
 
 def _counted(platform: Platform, region: str, state: SlotState, delivery: Delivery) -> int | None:
     """The records of a delivery, or the elements in those that were accepted; None where its quotes do not match."""
-    contract, source = platform.contract(state.slot.table), platform.source(region, delivery.table)
-    source = source.of_batches() if delivery.manifest.series else source
+    contract, source = platform.contract(state.slot.table), silver.source_of(platform, delivery)
     if contract.nested is None:
         return count_records(delivery, source.csv)
     found = _read(platform, region, delivery.table, state, ["_line", "_rules"])

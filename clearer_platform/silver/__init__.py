@@ -1,11 +1,13 @@
 """Silver: decode, parse, validate, write, audit, publish. One Parquet file a slot, every record in it."""
 
 from clearer_platform.silver.bad import BATCH_REJECTED
-from clearer_platform.silver.bring_up import bring_up
+from clearer_platform.silver.batches import connection
+from clearer_platform.silver.bring_up import bring_up, judged
 from clearer_platform.silver.outcome import REJECTED_SHARE, VALIDATION_VERSION, Outcome, Problem
 from clearer_platform.silver.quarantine import quarantine
+from clearer_platform.silver.replacing import that_count
 from clearer_platform.silver.sql import accepted_columns
-from clearer_platform.silver.states import SlotState, expected_fingerprint, states
+from clearer_platform.silver.states import SlotState, expected_fingerprint, source_of, states
 
 __all__ = [
     "BATCH_REJECTED",
@@ -16,7 +18,11 @@ __all__ = [
     "SlotState",
     "accepted_columns",
     "bring_up",
+    "connection",
     "expected_fingerprint",
+    "judged",
     "quarantine",
+    "source_of",
     "states",
+    "that_count",
 ]

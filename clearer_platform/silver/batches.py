@@ -37,7 +37,8 @@ class Bench:
     """What judging the deliveries of one table of one region needs."""
 
     contract: Contract
-    source: TableSource
+    source: Callable[[Delivery], TableSource]
+    """How a delivery is read."""
     nested: Sequence[tuple[Contract, TableSource]]
     """The tables nested in it, as `Platform.children` has them."""
     settings: Settings
@@ -49,13 +50,13 @@ class Bench:
 
     def verdicts(self, con: duckdb.DuckDBPyConnection, deliveries: Iterable[Delivery]) -> Iterator[Verdict]:
         """A verdict on each delivery, in any order; each is to be dealt with before the next is asked for."""
-        waiting: dict[tuple[Header, bool], list[Prepared]] = {}
+        waiting: dict[tuple[str, Header], list[Prepared]] = {}
         try:
             for delivery, prepared in self._prepared_ahead(deliveries):
                 if isinstance(prepared, Refusal):
                     yield self._refused(delivery, prepared)
                     continue
-                batch = waiting.setdefault((prepared.header, prepared.in_batches), [])
+                batch = waiting.setdefault((self.source(delivery).fingerprint, prepared.header), [])
                 batch.append(prepared)
                 if sum(p.size for p in batch) >= self.settings.batch_bytes or len(batch) >= MOST_FILES:
                     yield from self._judged(con, batch)
@@ -94,7 +95,8 @@ class Bench:
 
     def _prepared(self, delivery: Delivery) -> Prepared:
         with reported("read", delivery.content):
-            prepared = prepare(delivery, self.contract, self.source, self.work, self.settings.max_delivery_bytes)
+            source, most = self.source(delivery), self.settings.max_delivery_bytes
+            prepared = prepare(delivery, self.contract, source, self.work, most)
         stated = delivery.manifest.record_count
         if stated is not None and stated != prepared.count:
             prepared.remove()
@@ -102,7 +104,9 @@ class Bench:
         return prepared
 
     def _judged(self, con: duckdb.DuckDBPyConnection, batch: Sequence[Prepared]) -> Iterator[Verdict]:
-        judgement = judgement_of(self.contract, self.source, batch[0])
+        """Verdicts on deliveries that are read alike and have the same header."""
+        source, first = self.source(batch[0].delivery), batch[0]
+        judgement = Judgement(self.contract, source, first.header, first.in_batches)
         for shares, unreadable in judge(con, judgement, batch, self.years):
             for prepared, refusal in unreadable:
                 yield self._refused(prepared.delivery, refusal, prepared.count)
@@ -138,12 +142,6 @@ class Bench:
             base = outcome_of(delivery, contract.name, self.fingerprint(delivery))
             parts.append(Part(base.model_copy(update=update), None))
         return Verdict(delivery, tuple(parts))
-
-
-def judgement_of(contract: Contract, source: TableSource, prepared: Prepared) -> Judgement:
-    """How the records of a prepared delivery are judged."""
-    source = source.of_batches() if prepared.in_batches else source
-    return Judgement(contract, source, prepared.header, prepared.in_batches)
 
 
 @contextmanager

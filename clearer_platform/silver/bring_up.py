@@ -8,7 +8,7 @@ no longer holds.
 
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from clearer_platform.silver.states import (
     expected_fingerprint,
     outcome_at,
     places,
+    read_as,
     refusals_at,
     state,
 )
@@ -83,7 +84,22 @@ def bring_up(
         return found
 
 
+def judged(platform: Platform, delivery: Delivery, work: Path) -> tuple[Outcome, ...]:
+    """What a delivery comes to in each table that it fills, its own last, without publishing anything of it.
+
+    Its bytes may lie anywhere; what is written meanwhile goes into `work`, which is the caller's to clear.
+    """
+    bench = replace(
+        _bench(platform, delivery.region, delivery.table, work), aside=lambda _, name: work / f"{name}.parquet"
+    )
+    with connection(platform.settings, work) as con:
+        (verdict,) = bench.verdicts(con, [delivery])
+    return tuple(part.outcome for part in verdict.parts)
+
+
 def _bench(platform: Platform, region: str, table: str, work: Path) -> Bench:
+    source = platform.source(region, table)
+
     def aside(delivery: Delivery, name: str) -> Path:
         """Beside its target, so that publishing is a rename; in the work folder where the target is a bucket."""
         target = platform.layout(region).silver_file(name, delivery.day, delivery.slot)
@@ -91,7 +107,7 @@ def _bench(platform: Platform, region: str, table: str, work: Path) -> Bench:
 
     return Bench(
         contract=platform.contract(table),
-        source=platform.source(region, table),
+        source=lambda delivery: read_as(source, delivery),
         nested=[(child, platform.source(region, child.name)) for child in platform.children(table)],
         settings=platform.settings,
         work=work,

@@ -14,6 +14,7 @@ from upath import UPath
 from clearer_platform.contracts import Contract, Reference
 from clearer_platform.platform import Platform
 from clearer_platform.silver import states
+from clearer_platform.silver.replacing import that_count
 
 LOOK_BACK = timedelta(days=35)
 ENOUGH = 3
@@ -125,15 +126,15 @@ def published_files(
     contract: Contract,
     days: Collection[date] | None,
 ) -> list[str]:
-    """The published silver files of a table, where DuckDB can read them."""
+    """The published silver files of a table that count, where DuckDB can read them."""
     layout = platform.global_layout if contract.shared else platform.layout(region)
     deliverers = [name for name in platform.registry.regions if contract.name in platform.tables(name)]
     found: list[str] = []
     for name in deliverers if contract.shared else [region] if region in deliverers else []:
-        for state in states(platform, name, contract.name, days):
-            if state.published:
-                path = layout.silver_file(contract.name, state.slot.day, state.slot.name)
-                if isinstance(path, UPath) and not connection.filesystem_is_registered(path.protocol):
-                    connection.register_filesystem(path.fs)
-                found.append(str(path))
+        published = [state.published for state in states(platform, name, contract.name, days) if state.published]
+        for outcome in that_count(published, contract.load_mode):
+            path = layout.silver_file(contract.name, outcome.day, outcome.slot)
+            if isinstance(path, UPath) and not connection.filesystem_is_registered(path.protocol):
+                connection.register_filesystem(path.fs)
+            found.append(str(path))
     return found

@@ -60,6 +60,8 @@ class Outcome(BaseModel):
     """Size of the delivery as it arrived."""
     judged: bool = False
     """Whether every record was judged; False where the delivery was refused before."""
+    replaces: bool = False
+    """Whether its rows stand in the place of all that was received before it."""
 
 
 class Refusal(Exception):

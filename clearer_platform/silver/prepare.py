@@ -94,7 +94,6 @@ def prepare(delivery: Delivery, contract: Contract, source: TableSource, work: P
     fetched = work / f"{storage.PARTIAL}fetched-{name}{delivery.content.suffix}"
     copy, rendered = work / f"{storage.PARTIAL}text-{name}", work / f"{storage.PARTIAL}rendered-{name}"
     is_json, series = is_json_lines(delivery.slot), delivery.manifest.series
-    source = source.of_batches() if series else source
     local = storage.fetch(delivery.content, fetched)
     try:
         text = decode(local, json_lines.ENCODING if is_json else source.csv.encoding, copy, limit)

@@ -144,7 +144,9 @@ class Judgement:
     def _day(self, name: str, years: Sequence[int]) -> str:
         """The local calendar day of a time; one in a gap may have been moved to the next day."""
         value, i = identifier(name), self.delivered.get(name)
-        if i in self.zoned:
+        if i in self.zoned and self.source.day_zone:
+            value = f"timezone({literal(self.source.day_zone)}, {value})"
+        elif i in self.zoned:
             local = f"p{i}"
             if self.source.gap == "forward":
                 moved = f"{local} + to_seconds({zones.gap_seconds(local, self.source, years)})"

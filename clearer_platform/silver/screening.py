@@ -20,7 +20,6 @@ from clearer_platform.bronze import Decision, Delivery, Manifest, OnInvalid, Sea
 from clearer_platform.contracts import LoadMode
 from clearer_platform.platform import Platform
 from clearer_platform.silver.bad import REPEATED_KEY, records_of, unread
-from clearer_platform.silver.batches import judgement_of
 from clearer_platform.silver.outcome import Problem, Refusal
 from clearer_platform.silver.prepare import Prepared, prepare
 from clearer_platform.silver.query import Judgement, reader
@@ -62,7 +61,7 @@ class Screen:
 
     def __init__(self, platform: Platform, region: str, table: str) -> None:
         self._settings, self._region = platform.settings, region
-        self._contract, self._source = platform.contract(table), platform.source(region, table)
+        self._contract, self._source = platform.contract(table), platform.source(region, table).batch_form
         self._work = platform.layout(region).work / "batches"
         self._years = Years()
 
@@ -89,7 +88,7 @@ class Screen:
             place.unlink(missing_ok=True)
 
     def _screened(self, prepared: Prepared, columns: Collection[str]) -> Screened:
-        judgement = judgement_of(self._contract, self._source, prepared)
+        judgement = Judgement(self._contract, self._source, prepared.header, prepared.in_batches)
         lines = prepared.records.lines.tolist()
         rules = {int(n): [rule] for n, rule in zip(*unread(prepared), strict=True)}
         values: dict[int, Values] = {}

@@ -16,6 +16,7 @@ from upath import UPath
 from clearer_platform import bronze
 from clearer_platform.bronze import Delivery, Slot
 from clearer_platform.platform import Platform
+from clearer_platform.regions import TableSource
 from clearer_platform.silver.outcome import VALIDATION_VERSION, Outcome
 from clearer_platform.silver.write import read_outcome
 from clearer_platform.storage import is_local, reported
@@ -40,10 +41,22 @@ class SlotState:
 
 def expected_fingerprint(platform: Platform, delivery: Delivery) -> str:
     """What a verdict on the delivery must carry to be valid now."""
-    source = platform.source(delivery.region, delivery.table)
+    source = source_of(platform, delivery)
     contracts = [contract.fingerprint for contract in platform.family(delivery.table)]
     parts = [delivery.id, *contracts, source.fingerprint, VALIDATION_VERSION]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def source_of(platform: Platform, delivery: Delivery) -> TableSource:
+    """How the delivery is read."""
+    return read_as(platform.source(delivery.region, delivery.table), delivery)
+
+
+def read_as(source: TableSource, delivery: Delivery) -> TableSource:
+    """How the delivery is read whose region writes the table like `source`."""
+    if delivery.manifest.restores:
+        return source.own_form
+    return source.batch_form if delivery.manifest.series else source
 
 
 def states(platform: Platform, region: str, table: str, days: Collection[date] | None = None) -> list[SlotState]:

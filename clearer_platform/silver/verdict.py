@@ -46,11 +46,7 @@ class Verdict:
 
 def outcomes(delivery: Delivery, fingerprint: str, sheets: Sequence[Sheet], number: int) -> list[Outcome]:
     """The outcome of a judged delivery for each table; refused for all where one of them has a reason."""
-    # Of batches, each was decided upon when it came.
-    max_rejected = 1.0 if delivery.manifest.series else None
-    reasons = {
-        s.judgement.contract.name: _reasons(s.judgement.contract, s.tallies[number], max_rejected) for s in sheets
-    }
+    reasons = {s.judgement.contract.name: _reasons(delivery, s.judgement.contract, s.tallies[number]) for s in sheets}
     found = []
     for sheet in sheets:
         table, tally = sheet.judgement.contract.name, sheet.tallies[number]
@@ -90,19 +86,19 @@ def outcome_of(delivery: Delivery, table: str, fingerprint: str) -> Outcome:
         fingerprint=fingerprint,
         status="refused",
         bytes=delivery.manifest.size,
+        replaces=delivery.manifest.restores is not None,
     )
 
 
-def _reasons(contract: Contract, tally: Tally, max_rejected: float | None) -> list[Problem]:
+def _reasons(delivery: Delivery, contract: Contract, tally: Tally) -> list[Problem]:
     """Why the delivery cannot be published, as far as one table is concerned."""
-    found = []
-    most = contract.max_rejected if max_rejected is None else max_rejected
-    if tally.delivered and tally.rejected / tally.delivered > most:
+    found, limit = [], _most_rejected(delivery, contract)
+    if tally.delivered and tally.rejected / tally.delivered > limit:
         what = "elements" if contract.nested else "records"
         share = (
             f"{tally.rejected:,} of {tally.delivered:,} {what} are rejected ({tally.rejected / tally.delivered:.1%})"
         )
-        message = f"{share}; at most {most:.1%} may be"
+        message = f"{share}; at most {limit:.1%} may be"
         found.append(Problem(rule=REJECTED_SHARE, message=message, count=tally.rejected))
     if contract.nested and tally.extra and contract.drift is Drift.REFUSE:
         listed = ", ".join(map(repr, tally.extra))
@@ -112,3 +108,12 @@ def _reasons(contract: Contract, tally: Tally, max_rejected: float | None) -> li
         message = f"more than {MOST_UNKNOWN} keys that the contract does not know; are values used as keys?"
         found.append(Problem(rule="delivery.unknown_column", message=message))
     return found
+
+
+def _most_rejected(delivery: Delivery, contract: Contract) -> float:
+    """The share of a delivery that may be rejected."""
+    if delivery.manifest.series:
+        return 1.0  # Of batches, each was decided upon when it came.
+    if delivery.manifest.restores and not contract.nested:
+        return 0.0  # What replaces everything may leave out nothing; elements that were rejected before are so again.
+    return contract.max_rejected

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from clearer_platform.cli.app import app
+from clearer_platform_tests.conftest import make_home, once
 
 REGISTRY = """
 reporting_currency = "EUR"
@@ -101,10 +102,9 @@ def text(lines: list[str], region: str) -> bytes:
     return joined.replace(",", ";").replace("|", ",").encode("cp1252") if region == "eu" else joined.encode()
 
 
-def write_home(home: Path) -> Path:
+def write_home(home: Path, prepared_dbt: Path) -> Path:
     """A home with landing files of two regions, and one that is no delivery."""
-    home.mkdir()
-    (home / "regions.toml").write_text(REGISTRY)
+    make_home(home, REGISTRY, prepared_dbt)
     for region, landing in (("eu", EU), ("us", US)):
         for name, lines in landing.items():
             folder = home / region / "landing" / name.split("-")[0]
@@ -145,36 +145,43 @@ def _environment(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory):
-    """The home after one `clearer materialize`, and what that printed. Not to be changed."""
-    home = write_home(tmp_path_factory.mktemp("cli") / "home")
-    command = [sys.executable, "-m", "clearer_platform.cli", "materialize", "--home", str(home)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
-    assert done.returncode == 3, done.stdout + done.stderr
-    return home, done
+def made(common, prepared_dbt):
+    """The folder with the home after one `clearer materialize`, and what that printed. Not to be changed."""
+
+    def make(folder: Path) -> None:
+        home = write_home(folder / "home", prepared_dbt)
+        command = [sys.executable, "-m", "clearer_platform.cli", "materialize", "--home", str(home)]
+        with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as errors:
+            done = subprocess.run(command, stdout=out, stderr=errors, timeout=280)
+        assert done.returncode == 3, (folder / "stdout").read_text() + (folder / "stderr").read_text()
+
+    return once(common / "cli", make)
 
 
 @pytest.fixture
 def cli(made):
     """`clearer` on the home that was materialised; for commands that only read."""
-    return Cli(made[0])
+    return Cli(made / "home")
 
 
 @pytest.fixture
 def own(made, tmp_path):
     """`clearer` on a copy of that home, to be changed."""
-    return Cli(Path(shutil.copytree(made[0], tmp_path / "copy")))
+    return Cli(Path(shutil.copytree(made / "home", tmp_path / "copy", symlinks=True)))
 
 
 @pytest.fixture
-def empty(tmp_path):
+def empty(tmp_path, prepared_dbt):
     """`clearer` on a home with a registry and nothing else."""
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home/regions.toml").write_text(REGISTRY)
-    return Cli(tmp_path / "home")
+    return Cli(make_home(tmp_path / "home", REGISTRY, prepared_dbt))
 
 
 def clearer(*arguments: object, **options):
     """Run `clearer` as a process of its own."""
     command = [sys.executable, "-m", "clearer_platform.cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+
+
+def grid(cli, *arguments):
+    """Region, table and day -> state, as `clearer status` has it."""
+    return {(c["region"], c["table"], c["day"]): c["state"] for c in cli.json("status", *arguments)}

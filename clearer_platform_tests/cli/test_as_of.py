@@ -10,6 +10,8 @@ import pytest
 
 from clearer_platform.errors import ClearerError
 from clearer_platform_tests.cli.conftest import Cli
+from clearer_platform_tests.conftest import make_home
+from clearer_platform_tests.silver.nesting import ENTRY
 
 REGISTRY = """
 [regions.eu]
@@ -21,14 +23,7 @@ start = 2024-12-01
 days = []
 [regions.eu.tables.stores]
 days = []
-columns = { install_history = "installHistory", subscription_history = "subscriptionHistory" }
-[regions.eu.tables.stores.nested.install_intervals]
-to_now = "toNow"
-start_type = "startType"
-from_date = "fromDate"
-end_type = "endType"
-to_date = "toDate"
-"""
+""" + ENTRY.format(region="eu")
 LOAD = ("load", "store_lifespan_original", "--region", "eu", "--columns", "store_id,lifespan_days,as_of")
 SERVED = [{"store_id": "a", "lifespan_days": 10, "as_of": "2024-12-05"}]
 FIRST, SECOND = "2024-12-01", "2024-12-05"
@@ -52,11 +47,9 @@ def deliver(home: Path, day: str, end: str | None) -> None:
 
 
 @pytest.fixture(scope="module")
-def stores_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def stores_home(tmp_path_factory: pytest.TempPathFactory, prepared_dbt: Path) -> Path:
     """Two pictures of a store, materialised: installed in the first, and in the second no longer."""
-    home = tmp_path_factory.mktemp("as_of") / "home"
-    home.mkdir()
-    (home / "regions.toml").write_text(REGISTRY)
+    home = make_home(tmp_path_factory.mktemp("as_of") / "home", REGISTRY, prepared_dbt)
     deliver(home, FIRST, None)
     deliver(home, SECOND, "2024-11-11 12:00:00")
     assert "2 days published" in Cli(home)("materialize").stdout
@@ -72,7 +65,7 @@ def stores(stores_home: Path) -> Cli:
 @pytest.fixture
 def own(stores_home: Path, tmp_path: Path) -> Cli:
     """`clearer` on a copy of it, to be changed."""
-    return Cli(Path(shutil.copytree(stores_home, tmp_path / "copy")))
+    return Cli(Path(shutil.copytree(stores_home, tmp_path / "copy", symlinks=True)))
 
 
 def loaded(cli: Cli, *options: str) -> list[dict[str, object]]:

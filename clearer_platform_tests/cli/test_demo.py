@@ -5,11 +5,12 @@ import re
 import pytest
 
 from clearer_platform_tests.cli.conftest import Cli
+from clearer_platform_tests.conftest import share_dbt
 
 
 @pytest.mark.timeout(300)
-def test_demo(tmp_path):
-    cli = Cli(tmp_path / "demo")
+def test_demo(tmp_path, prepared_dbt):
+    cli = Cli(share_dbt(tmp_path / "demo", prepared_dbt))
     said = cli("demo", "--days", "7", "--per-day", "8").stdout
     first, second = said.split("3  Second wave")
     assert "7 days of records new in an API" in first

@@ -6,6 +6,7 @@ import pytest
 
 from clearer_platform.sources.http import client
 from clearer_platform_tests.cli.conftest import REGISTRY, Cli
+from clearer_platform_tests.conftest import make_home
 from clearer_platform_tests.sources.faulty_api import Answer, serving
 from clearer_platform_tests.sources.service import Service, listed
 
@@ -20,15 +21,13 @@ last = 2024-04-02
 
 
 @pytest.fixture
-def served(tmp_path, monkeypatch):
+def served(tmp_path, monkeypatch, prepared_dbt):
     """`clearer` on such a home, and its server; nobody waits between attempts."""
     monkeypatch.setattr(client, "pause", lambda seconds: None)
     monkeypatch.setenv("TALKS_TOKEN", "s3cret")
     with serving() as (running, url):
         running.api = Service(lambda n, query: listed(1, 2, total=2))
-        (tmp_path / "home").mkdir()
-        (tmp_path / "home/regions.toml").write_text(REGISTRY + SOURCE.format(url=url))
-        yield Cli(tmp_path / "home"), running.api
+        yield Cli(make_home(tmp_path / "home", REGISTRY + SOURCE.format(url=url), prepared_dbt)), running.api
 
 
 def test_what_came_is_shown_and_the_second_time_there_is_no_news(served):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from clearer_platform_tests.cli.conftest import Cli
+from clearer_platform_tests.conftest import make_home
 from clearer_platform_tests.defs.test_nested import REGISTRY
 from clearer_platform_tests.silver.nesting import array, file_of, interval, period
 
@@ -15,11 +16,9 @@ PLACE = ("--table", "stores", "--region", "south", "--day", "2024-03-01")
 
 
 @pytest.fixture
-def south(tmp_path: Path) -> Cli:
+def south(tmp_path: Path, prepared_dbt: Path) -> Cli:
     """`clearer` on a home whose region delivers stores."""
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home/regions.toml").write_text(REGISTRY)
-    return Cli(tmp_path / "home")
+    return Cli(make_home(tmp_path / "home", REGISTRY, prepared_dbt))
 
 
 def test_a_delivery_is_told_of_in_every_table(south: Cli, tmp_path: Path) -> None:

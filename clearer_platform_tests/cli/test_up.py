@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import takewhile
 from urllib.request import ProxyHandler, build_opener
 
@@ -39,8 +39,9 @@ def _request(port: int):
 
 @pytest.mark.timeout(300)
 def test_up(own):
-    port = free_port()
-    command = [sys.executable, "-m", "clearer_platform.cli", "up", "--port", str(port), "--home", str(own.home)]
+    port, api_port = free_port(), free_port()
+    ports = ["--port", str(port), "--api-port", str(api_port)]
+    command = [sys.executable, "-m", "clearer_platform.cli", "up", *ports, "--home", str(own.home)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     tree: list[psutil.Process] = []
     try:
@@ -52,6 +53,9 @@ def test_up(own):
         else:
             pytest.fail("".join(lines))
         assert ask(port)["data"]["repositoriesOrError"]["__typename"] == "RepositoryConnection"
+        assert any(f"the REST service answers at http://127.0.0.1:{api_port}" in line for line in process.stdout or ())
+        with build_opener(ProxyHandler({})).open(f"http://127.0.0.1:{api_port}/v1/health", timeout=10) as health:
+            assert json.load(health)["status"] == "ok"
         tree = psutil.Process(process.pid).children(recursive=True)
         assert len(tree) >= 4, "the guard, the UI, the daemon, and what they started"
         error = own.error("up", "--port", free_port())
@@ -93,8 +97,10 @@ def test_a_port_that_is_taken(own):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         error = own.error("up", "--port", taken.getsockname()[1])
-    assert "cannot listen on 127.0.0.1:" in error
-    assert "--port" in error
+        assert "cannot listen on 127.0.0.1:" in error
+        assert "--port" in error
+        error = own.error("up", "--port", free_port(), "--api-port", taken.getsockname()[1])
+    assert "--api-port" in error
 
 
 def test_a_host_that_is_not_ours(own):
@@ -107,4 +113,11 @@ def test_a_server_that_ends_by_itself_ends_all(own, monkeypatch):
     error = own.error("up", "--port", free_port())
     assert "process ended by itself" in error
     assert time.monotonic() - began < 60
-    assert not [p for p in psutil.Process().children(recursive=True) if "guard.py" in " ".join(p.cmdline())]
+    assert not [p for p in psutil.Process().children(recursive=True) if is_guard(p)]
+
+
+def is_guard(process: psutil.Process) -> bool:
+    """Whether it is what ends the servers of one that is gone; a process that has ended has no command line."""
+    with suppress(psutil.Error):
+        return "guard.py" in " ".join(process.cmdline())
+    return False

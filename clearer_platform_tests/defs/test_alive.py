@@ -103,19 +103,22 @@ def test_the_holder_is_the_process_that_lives_and_only_on_its_own_machine(
 
 def test_a_lock_is_never_seen_free_before_its_process_is_gone(tmp_path: Path) -> None:
     """Whoever looks while it is being taken would take the process for dead."""
-    looks = "import sys; from pathlib import Path; from clearer_platform.defs import alive; " + (
-        "print('looking', flush=True)\n"
-        "while not (path := Path(sys.argv[1]) / 'r1').exists(): pass\n"
-        "print(alive._is_locked(path))"
+    rounds = [f"r{number}" for number in range(20)]
+    looks = "import sys; from pathlib import Path; from clearer_platform.defs import alive\n" + (
+        "for name in sys.argv[2:]:\n"
+        "    print('looking', flush=True)\n"
+        "    while not (path := Path(sys.argv[1]) / name).exists(): pass\n"
+        "    print(alive._is_locked(path), flush=True)"
     )
-    for _ in range(5):
+    command = [sys.executable, "-c", looks, str(tmp_path), *rounds]
+    looking = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert looking.stdout
+    for name in rounds:
+        assert looking.stdout.readline() == "looking\n"
+        alive.hold(tmp_path, name)
+        assert looking.stdout.readline() == "True\n"
         alive.release()
-        alive.forget(tmp_path, "r1")
-        looking = subprocess.Popen([sys.executable, "-c", looks, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-        assert looking.stdout and looking.stdout.readline() == "looking\n"
-        alive.hold(tmp_path, "r1")
-        assert looking.communicate(timeout=30)[0] == "True\n"
-    alive.release()
+    looking.wait()
 
 
 STATES = ("QUEUED", "STARTING", "STARTED", "CANCELING")

@@ -246,20 +246,20 @@ def test_a_run_of_another_python_is_not_forked(shared: Bench) -> None:
 
 
 def test_a_process_that_does_not_answer_keeps_nobody_waiting_and_starts_nothing_later(
-    own: Bench, monkeypatch: pytest.MonkeyPatch
+    shared: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own.ends(own.launch(own.created()))
+    shared.ends(shared.launch(shared.created()))
     monkeypatch.setattr(forking, "PATIENCE", 0.5)
-    own.warm.send_signal(signal.SIGSTOP)
-    run_id = own.created()
+    shared.warm.send_signal(signal.SIGSTOP)
+    run_id = shared.created()
     with pytest.raises(dg.DagsterInvariantViolationError, match="requires a workspace"):
-        own.launch(run_id)
-    own.warm.send_signal(signal.SIGCONT)
+        shared.launch(run_id)
+    shared.warm.send_signal(signal.SIGCONT)
     monkeypatch.setattr(forking, "PATIENCE", 100.0)
-    other = own.launch(own.created())
-    assert own.ends(other) == dg.DagsterRunStatus.SUCCESS
-    assert not (own.folder / run_id).exists()
-    assert "Started process" not in "".join(e.message for e in own.home.all_logs(run_id))
+    other = shared.launch(shared.created())
+    assert shared.ends(other) == dg.DagsterRunStatus.SUCCESS
+    assert not (shared.folder / run_id).exists()
+    assert "Started process" not in "".join(e.message for e in shared.home.all_logs(run_id))
 
 
 def test_whoever_breaks_off_or_talks_nonsense_does_no_harm(shared: Bench) -> None:

@@ -10,7 +10,7 @@ from clearer_platform.definitions import build_defs
 from clearer_platform.platform import Platform
 from clearer_platform_tests.defs.conftest import Gold, Graph, day, keys
 from clearer_platform_tests.flow import deliver
-from clearer_platform_tests.silver.nesting import INTERVALS, PERIODS, array, file_of, interval, period
+from clearer_platform_tests.silver.nesting import ENTRY, INTERVALS, PERIODS, array, file_of, interval, period
 
 REGISTRY = """
 [regions.south]
@@ -20,21 +20,7 @@ root = "south"
 start = 2024-03-01
 [regions.south.csv]
 datetime = "%Y-%m-%d %H:%M:%S.%f"
-[regions.south.tables.stores.columns]
-install_history = "installHistory"
-subscription_history = "subscriptionHistory"
-[regions.south.tables.stores.nested.install_intervals]
-to_now = "toNow"
-start_type = "startType"
-from_date = "fromDate"
-end_type = "endType"
-to_date = "toDate"
-[regions.south.tables.stores.nested.subscription_periods]
-plan_name = "planName"
-from_date = "fromDate"
-to_date = "toDate"
-billing_on_date = "billingOnDate"
-"""
+""" + ENTRY.format(region="south")
 GOOD, REVERSED = interval("2022-05-30", "2022-06-30"), interval("2022-05-30", "2022-05-01")
 PLENTY = [(f"s{n}", array(GOOD), array(period())) for n in range(9)]
 TABLES = ("stores", INTERVALS, PERIODS)

@@ -11,7 +11,7 @@ import pytest
 from clearer_platform.definitions import build_defs
 from clearer_platform.defs.runs import RunOutcome, instance, materialize
 from clearer_platform.platform import Platform
-from clearer_platform.settings import Settings
+from clearer_platform_tests.conftest import open_home
 from clearer_platform_tests.defs.conftest import HEADER, REGISTRY, day, keys, sales
 
 
@@ -27,11 +27,9 @@ class Chain:
 
 
 @pytest.fixture(scope="module")
-def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+def chain(tmp_path_factory: pytest.TempPathFactory, prepared_dbt: Path) -> Iterator[Chain]:
     """The home after both runs."""
-    home = tmp_path_factory.mktemp("whole")
-    (home / "regions.toml").write_text(REGISTRY)
-    platform = Platform.open(Settings(home=home, _env_file=None))  # type: ignore[call-arg]
+    platform = open_home(tmp_path_factory.mktemp("whole"), REGISTRY, prepared_dbt)
     landing = Path(platform.layout("south").landing("transactions"))
     landing.mkdir(parents=True)
     for number in range(3):

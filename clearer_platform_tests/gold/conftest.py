@@ -8,6 +8,7 @@ import pytest
 
 from clearer_platform import gold
 from clearer_platform.platform import Platform
+from clearer_platform_tests.conftest import once
 from clearer_platform_tests.gold.silver_files import open_platform, put
 
 DAY = date(2024, 10, 27)
@@ -55,17 +56,19 @@ def deliver_all(platform: Platform, region: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def built_home(tmp_path_factory: pytest.TempPathFactory, prepared_dbt: Path) -> Path:
+def built_home(common: Path, prepared_dbt: Path) -> Path:
     """A home whose regions `eu` and `us` and what is common to them are built."""
-    home = tmp_path_factory.mktemp("gold") / "home"
-    platform = open_platform(home, prepared_dbt=prepared_dbt)
+    return once(common / "gold", lambda home: build(open_platform(home, prepared_dbt=prepared_dbt)))
+
+
+def build(platform: Platform) -> None:
+    """Deliver to both regions, and build their gold and what is common to them."""
     for region in ("eu", "us"):
         deliver_all(platform, region)
     put(platform, "eu", "fx_rates", DAY, [{"currency": "USD", "day": date(2024, 10, 26), "rate": "0.90000000"}])
     gold.build(platform, "eu")
     gold.build(platform, "us")
     gold.build_global(platform)
-    return home
 
 
 @pytest.fixture(scope="session")

@@ -64,6 +64,8 @@ class File:
     rows: tuple[dict[str, Any], ...]
     rejected: tuple[dict[str, Any], ...]
     received: datetime
+    replaces: bool = False
+    """Whether it restores a backup."""
 
 
 @dataclass
@@ -99,12 +101,33 @@ class Histories:
             silver_path(self.platform, region, table, day, name).unlink(missing_ok=True)
             return
         self.files[slot] = file
-        put(self.platform, region, table, day, file.rows, slot=name, received=file.received, rejected=file.rejected)
+        put(
+            self.platform,
+            region,
+            table,
+            day,
+            file.rows,
+            slot=name,
+            received=file.received,
+            rejected=file.rejected,
+            replaces=file.replaces,
+        )
+
+    def _restore(self, slot: Slot) -> None:
+        """Bring the rows of some version of a slot back: what came before counts no more."""
+        rows = self.random.choice(self.versions[slot]).rows if self.versions[slot] else ()
+        self.clock += timedelta(minutes=1)
+        file = File(rows, (), self.clock, replaces=True)
+        own = (*slot[:3], f"restored {self.clock}")
+        self.versions[own].append(file)
+        self.place(own, file)
 
     def _deliver(self, region: str, table: str) -> None:
         slot = (region, table, FIRST + timedelta(self.random.randrange(6)), self.random.choice("ab"))
         before = self.versions[slot]
         kind = self.random.random()
+        if kind > 0.96:
+            return self._restore(slot)
         if before and kind < 0.1:
             self.place(slot, None)  # every delivery is refused by now
         elif before and kind < 0.25:
@@ -115,6 +138,7 @@ class Histories:
             self._place_new(slot, self.random.choice(others).rows)  # repeated under another name or day
         else:
             self._place_new(slot, tuple(self._row(table) for _ in range(self.random.randint(1, 5))))
+        return None
 
     def _place_new(self, slot: Slot, rows: tuple[dict[str, Any], ...]) -> None:
         self.clock += timedelta(minutes=1)
@@ -170,12 +194,16 @@ def winners(histories: Histories, table: str) -> dict[tuple[str, ...], dict[str,
     """The current row of every key of `table`, with `region`."""
     contract = histories.platform.contract(table)
     best: dict[tuple[str, ...], tuple[Any, dict[str, Any]]] = {}
+    restored: dict[str, datetime] = {}
+    for (region, of, _, _), file in histories.files.items():
+        if of == table and file.replaces:
+            restored[region] = max(file.received, restored.get(region, file.received))
     for (region, of, day, slot), file in histories.files.items():
-        if of != table:
+        if of != table or (region in restored and file.received < restored[region]):
             continue
         for line, row in enumerate(file.rows):
             key = (region, *(str(row[column]) for column in contract.key))
-            rank = (day, file.received, slot, line)
+            rank = (not file.replaces, day, file.received, slot, line)
             if key not in best or rank > best[key][0]:
                 best[key] = (rank, {**row, "region": region})
     return {key: row for key, (_, row) in best.items() if not row.get("is_deleted")}

@@ -18,6 +18,7 @@ from clearer_platform.platform import Platform
 from clearer_platform.settings import Settings
 from clearer_platform.silver.sql import accepted_columns
 from clearer_platform.storage import local
+from clearer_platform_tests.conftest import share_dbt
 
 Row = Mapping[str, Any]
 
@@ -50,10 +51,15 @@ conversations = {}
 ARROW = {
     "VARCHAR": pa.string(),
     "DATE": pa.date32(),
+    "TINYINT": pa.int8(),
+    "SMALLINT": pa.int16(),
+    "INTEGER": pa.int32(),
     "BIGINT": pa.int64(),
+    "DOUBLE": pa.float64(),
     "BOOLEAN": pa.bool_(),
     "VARCHAR[]": pa.list_(pa.string()),
     "MAP(VARCHAR, VARCHAR)": pa.map_(pa.string(), pa.string()),
+    "TIMESTAMP": pa.timestamp("us"),
     "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", tz="UTC"),
     "UUID": pa.string(),
 }
@@ -62,8 +68,8 @@ ARROW = {
 def open_platform(home: Path, registry: str = REGIONS, prepared_dbt: Path | None = None, **settings: Any) -> Platform:
     """A platform in `home` with the regions of `registry`; `prepared_dbt` is where homes share prepared projects."""
     home.mkdir(parents=True, exist_ok=True)
-    if prepared_dbt and not (home / "dbt").exists():
-        (home / "dbt").symlink_to(prepared_dbt)
+    if prepared_dbt:
+        share_dbt(home, prepared_dbt)
     (home / "regions.toml").write_text(registry)
     return Platform.open(Settings(home=home, _env_file=None, **settings))
 
@@ -85,8 +91,11 @@ def put(
     received: datetime | None = None,
     rejected: Iterable[Row] = (),
     fingerprint: str | None = None,
+    replaces: bool = False,
 ) -> Path:
     """Write the silver file of one slot: `rows` are accepted, `rejected` are not. `received` orders deliveries.
+
+    One that `replaces` restores a backup.
 
     Rows nested in a record name its `_line`, and their file has the `fingerprint` of the one that has the records.
     """
@@ -102,14 +111,14 @@ def put(
     ]
     path = silver_path(platform, region, table, day, slot)
     said = {"region": region, "table": table, "day": f"{day}", "slot": slot, "delivery": delivery}
-    outcome = {**said, "status": "published"}
+    outcome = {**said, "status": "published", "replaces": replaces}
     stated = json.dumps([content, delivery], default=str, sort_keys=True)
     fingerprint = fingerprint or hashlib.sha256(stated.encode()).hexdigest()
     _write(contract, path, content, {**outcome, "fingerprint": fingerprint})
     return path
 
 
-def _write(contract: Contract, path: Path, content: list[dict[str, Any]], outcome: dict[str, str]) -> None:
+def _write(contract: Contract, path: Path, content: list[dict[str, Any]], outcome: dict[str, Any]) -> None:
     fields = [pa.field(name, _arrow(dtype)) for name, dtype in accepted_columns(contract)]
     schema = pa.schema(fields, metadata={"clearer": json.dumps(outcome)})
     path.parent.mkdir(parents=True, exist_ok=True)

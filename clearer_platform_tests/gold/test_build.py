@@ -3,8 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,13 +13,13 @@ import pytest
 
 from clearer_platform import gold
 from clearer_platform.errors import BuildError
-from clearer_platform.gold import warehouse
+from clearer_platform.gold import region, warehouse
 from clearer_platform.platform import Platform
+from clearer_platform.settings import PROJECT
 from clearer_platform.storage import local
 from clearer_platform_tests.gold.conftest import DAY, NAMES, sale
 from clearer_platform_tests.gold.silver_files import open_platform, put, silver_path
 
-PARENT = Path(__file__).parents[2]
 MENDED = [sale(1, total_amount="12.00"), sale(2, customer_id="customer-2", status_value="Failed")]
 
 
@@ -142,6 +140,34 @@ def test_a_dbt_project_that_cannot_be_read_says_so(own: Platform, tmp_path: Path
         gold.build(with_test(own, tmp_path, "models/marts/x.sql", "from {{ ref('no_such_model') }}"), "eu")
 
 
+def test_a_fork_of_a_process_that_has_read_a_project_can_read_another(tmp_path: Path) -> None:
+    """As a run that is forked from the warm process after a model has changed."""
+
+    def read(number: int) -> None:
+        project = tmp_path / f"dbt{number}"
+        shutil.copytree(PROJECT / "dbt", project, ignore=shutil.ignore_patterns("target", "logs", "models", "tests"))
+        (project / "models").mkdir()
+        settings = "{{ config(materialized='table') }} {{ config(tags=['x']) }}"
+        (project / "models" / "one.sql").write_text(f"{settings} select {number} as n")
+        gold.prepare(open_platform(tmp_path / "home", dbt_project=project))
+
+    read(1)
+    child = os.fork()
+    if not child:
+        try:
+            read(2)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    until = time.monotonic() + 120
+    while (ended := os.waitpid(child, os.WNOHANG))[0] == 0 and time.monotonic() < until:
+        time.sleep(0.02)
+    if not ended[0]:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert ended == (child, 0)
+
+
 def test_a_damaged_serving_copy_is_rebuilt(own: Platform) -> None:
     path = local(own.layout("eu").warehouse)
     path.write_bytes(b"not a database")
@@ -184,34 +210,36 @@ def test_readers_see_the_old_or_the_new_state(own: Platform) -> None:
     assert revenue(own) == ["12.00"]
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from clearer_platform import gold
-from clearer_platform.errors import BuildError
-from clearer_platform.gold import region
-from clearer_platform_tests.gold.silver_files import open_platform
-def kill(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
-point, home = sys.argv[1:]
-if point == "while publishing": os.replace = kill
-if point == "after publication":
-    publish = region.publish_file
-    region.publish_file = lambda *a: (publish(*a), kill())
-gold.build(open_platform(Path(home)), "eu")
-"""
+def killed(platform: Platform, point: str) -> int:
+    """How a child ends that builds and is killed at `point`."""
+    if child := os.fork():
+        return os.waitpid(child, 0)[1]
+
+    def kill(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    try:
+        publish = region.publish_file
+        if point == "while publishing":
+            os.replace = kill  # type: ignore[assignment]
+        else:
+            region.publish_file = lambda *asked: (publish(*asked), kill())  # type: ignore[assignment,func-returns-value]
+        gold.build(platform, "eu")
+    finally:
+        os._exit(1)
 
 
 @pytest.mark.parametrize("point", ["while publishing", "after publication"])
 def test_a_killed_build_is_made_up_for(own: Platform, point: str) -> None:
     """What is served is the old or the new state, and the next build tidies up. Every point is killed at in laws/."""
     put(own, "eu", "transactions", DAY, MENDED)
-    home = own.settings.home
-    died = subprocess.run([sys.executable, "-c", KILLED, point, str(home)], cwd=PARENT, env=os.environ, check=False)
-    assert died.returncode == -signal.SIGKILL
+    assert killed(own, point) == signal.SIGKILL
     assert revenue(own) == (["12.00"] if point == "after publication" else ["10.00"])
     assert gold.build(own, "eu").changed == (point != "after publication")
     assert revenue(own) == ["12.00"]
-    left = [p for p in own.layout("eu").work.rglob("*") if "build-" in p.name] + list(home.glob("eu/.partial-*"))
+    left = [p for p in own.layout("eu").work.rglob("*") if "build-" in p.name] + list(
+        own.settings.home.glob("eu/.partial-*")
+    )
     assert left == []
 
 

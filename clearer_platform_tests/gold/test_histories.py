@@ -19,9 +19,10 @@ from clearer_platform_tests.gold.histories import (
     expected_hires_by_quarter,
     expected_pending,
     synthetic,
+    winners,
 )
 
-REGIONS = int(os.environ.get("CLEARER_TEST_HISTORIES", "100"))
+REGIONS = int(os.environ.get("CLEARER_TEST_HISTORIES", "50"))
 SEED = int(os.environ.get("CLEARER_TEST_SEED", "20241027"))
 STEPS = 3
 SAME_EVERYWHERE = ("gold", "intermediate", "clearer")
@@ -122,6 +123,23 @@ def test_hires_equal_plain_python(played: tuple[Histories, Path, Sequence[dict[s
     expected = expected_hires_by_quarter(histories)
     assert {(*names, int(quarter[1])): hired for *names, quarter, hired in found} == expected
     assert min(len(expected), expected_pending(histories).total()) > REGIONS / 2
+
+
+def test_pictures_equal_plain_python(played: tuple[Histories, Path, Sequence[dict[str, int]]], tmp_path: Path) -> None:
+    """What is backed up of a delivered table is what its rows mean, restored backups among them."""
+    histories, compared = played[0], 0
+    for table in ("transactions", "customers"):
+        (key,) = histories.platform.contract(table).key
+        for region in histories.regions[:8]:
+            with gold.picture(histories.platform, region, table, tmp_path) as (connection, query):
+                rows = {row[key]: row for row in connection.execute(query).to_arrow_table().to_pylist()}
+            expected = {row[key]: row for (of, _), row in winners(histories, table).items() if of == region}
+            assert rows.keys() == expected.keys()
+            for name, row in expected.items():
+                said = {column: f"{value}" for column, value in row.items() if column != "region" and value is not None}
+                assert {column: f"{rows[name][column]}" for column in said} == said
+            compared += len(rows)
+    assert compared > 20
 
 
 def test_order_of_processing_does_not_matter(played: tuple[Histories, Path, Sequence[dict[str, int]]]) -> None:

@@ -1,6 +1,7 @@
 """Builds of the part that changed: they touch nothing else, and come to what building everything anew comes to."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -23,6 +24,7 @@ from clearer_platform_tests.gold.test_new_table import CONTRACT
 STEPS = int(os.environ.get("CLEARER_TEST_PARTS", "8"))
 SEED = int(os.environ.get("CLEARER_TEST_SEED", "20241201"))
 WITH_STORES = REGIONS.replace("fx_rates = {}\n", "fx_rates = {}\nstores = {}\n")
+WITH_ACCOUNTS = REGIONS + "loyalty_points = {}\n"
 PICTURE = [Store("s1"), Store("s2")]
 
 
@@ -84,14 +86,22 @@ def domain(platform: Platform, model: str) -> str:
     return "stores" if "subscriptions" in manifest[f"model.clearer.{model}"]["path"] else "sales"
 
 
-@pytest.fixture
-def regional(tmp_path: Path, prepared_dbt: Path) -> Platform:
-    """A region with a day of everything, built."""
-    platform = open_platform(tmp_path / "home", WITH_STORES, prepared_dbt)
+@pytest.fixture(scope="module")
+def regional_home(tmp_path_factory: pytest.TempPathFactory, prepared_dbt: Path) -> Path:
+    """The home of a region with a day of everything, built."""
+    home = tmp_path_factory.mktemp("regional") / "home"
+    platform = open_platform(home, WITH_STORES, prepared_dbt)
     deliver_all(platform, "eu")
     put_picture(platform, "eu", DAY, PICTURE)
     gold.build(platform, "eu")
-    return platform
+    return home
+
+
+@pytest.fixture
+def regional(regional_home: Path, tmp_path: Path) -> Platform:
+    """A copy of the same, for one test alone."""
+    shutil.copytree(regional_home, tmp_path / "home", symlinks=True)
+    return open_platform(tmp_path / "home", WITH_STORES)
 
 
 def rows(platform: Platform, query: str, region: str = "eu") -> list[tuple[Any, ...]]:
@@ -127,18 +137,26 @@ def test_a_replaced_picture_takes_nobodys_pseudonym_away(regional: Platform) -> 
     assert rows(regional, "select * from clearer.pseudonyms order by all") == everyone
 
 
-@pytest.fixture
-def with_accounts(tmp_path: Path, prepared_dbt: Path, monkeypatch: pytest.MonkeyPatch) -> Platform:
-    """A region, built, with one more table that names people, and that no model reads: a part of its own."""
+@pytest.fixture(scope="module")
+def accounts_home(tmp_path_factory: pytest.TempPathFactory, prepared_dbt: Path) -> Iterator[Path]:
+    """The home of a region, built, with one more table that names people and that no model reads: a part of its own."""
+    folder = tmp_path_factory.mktemp("accounts")
     named = 'description="Account.", metadata={"personal": "identifier"}'
     contract = CONTRACT.replace("{mode}", "upsert").replace('description="Account."', named)
-    (tmp_path / "accounts.py").write_text(contract)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    registry = REGIONS + "loyalty_points = {}\n"
-    platform = open_platform(tmp_path / "home", registry, prepared_dbt, contract_modules=("accounts",))
-    deliver_all(platform, "us")
-    gold.build(platform, "us")
-    return platform
+    (folder / "accounts.py").write_text(contract)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        platform = open_platform(folder / "home", WITH_ACCOUNTS, prepared_dbt, contract_modules=("accounts",))
+        deliver_all(platform, "us")
+        gold.build(platform, "us")
+        yield folder / "home"
+
+
+@pytest.fixture
+def with_accounts(accounts_home: Path, tmp_path: Path) -> Platform:
+    """A copy of the same, for one test alone."""
+    shutil.copytree(accounts_home, tmp_path / "home", symlinks=True)
+    return open_platform(tmp_path / "home", WITH_ACCOUNTS, contract_modules=("accounts",))
 
 
 def accounts(platform: Platform, *names: str) -> None:

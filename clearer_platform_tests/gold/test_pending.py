@@ -229,7 +229,7 @@ def test_marts_by_day_restate_the_days_of_what_is_held_back_or_released(
     tmp_path: Path, prepared_dbt: Path, modules: tuple[str, ...]
 ) -> None:
     """Random histories of sales that wait for customers, who come, are withdrawn and are deleted."""
-    histories = synthetic(home := tmp_path / "home", 25, 20241027, prepared_dbt)
+    histories = synthetic(home := tmp_path / "home", 15, 20241027, prepared_dbt)
     platform = opened(home, (home / "regions.toml").read_text(), prepared_dbt, modules)
     histories = replace(histories, platform=platform)
     followed, rebuilt = tmp_path / "followed.duckdb", tmp_path / "rebuilt.duckdb"

@@ -1,11 +1,13 @@
 """Builds by the warm process: the same as anybody's, without the import, and never in the way of one."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from clearer_platform import forking, gold
 from clearer_platform.platform import Platform
+from clearer_platform.settings import Settings
 from clearer_platform_tests.gold.conftest import DAY, sale
 from clearer_platform_tests.gold.silver_files import put
 from clearer_platform_tests.gold.test_build import with_test
@@ -23,9 +26,10 @@ import sys
 from clearer_platform import gold
 from clearer_platform.platform import Platform
 from clearer_platform.settings import Settings
-seen = []
-done = gold.warm.build(Platform.open(Settings()), sys.argv[1] or None, lambda *at: seen.append(at))
-print(done.changed, *map(str, done.restated), len(done.tests) > 5, len(seen) > 5, "dbt" in sys.modules)
+for region in sys.argv[1:]:
+    seen = []
+    done = gold.warm.build(Platform.open(Settings()), region or None, lambda *at: seen.append(at))
+    print(done.changed, *map(str, done.restated), len(done.tests) > 5, len(seen) > 5, "dbt" in sys.modules)
 """
 SERVE = """
 from clearer_platform import forking, gold
@@ -48,44 +52,68 @@ print(rows, gold.served_as_of(platform, "eu"), "dbt" in sys.modules)
 """
 
 
-def environment(platform: Platform) -> dict[str, str]:
-    return {**os.environ, "CLEARER_HOME": str(platform.settings.home), "PYTHONPATH": str(PARENT)}
+def environment(home: Path) -> dict[str, str]:
+    return {**os.environ, "CLEARER_HOME": str(home), "PYTHONPATH": str(PARENT)}
 
 
-def asked(platform: Platform, region: str = "eu") -> str:
-    """What a process says that asks for a build: changed, days, tests told, progress told, dbt imported."""
-    done = subprocess.run(
-        [sys.executable, "-c", ASK, region], env=environment(platform), capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
+def asked(platform: Platform, *regions: str) -> list[str]:
+    """What a process says that asks for builds, each: changed, days, tests told, progress told, dbt imported."""
+    command, where = [sys.executable, "-c", ASK, *regions], environment(platform.settings.home)
+    done = subprocess.run(command, env=where, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A warm process of the home in this folder."""
+    process = subprocess.Popen([sys.executable, "-c", SERVE], env=environment(home))
+    try:
+        until = time.monotonic() + 60
+        while not place(home).exists() and time.monotonic() < until:
+            assert process.poll() is None
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def place(home: Path) -> Path:
+    """Where the warm process of a home says how it is reached."""
+    return Settings(home=home, _env_file=None).dagster_home / forking.PLACE  # type: ignore[call-arg]
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+    """A home of no data, and its warm process: what a child builds is what it is asked for, wherever that stands."""
+    home = tmp_path_factory.mktemp("warm")
+    with serving(home) as process:
+        yield home, process
 
 
 @pytest.fixture
-def warm(own: Platform) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen([sys.executable, "-c", SERVE], env=environment(own))
-    place, until = own.settings.dagster_home / forking.PLACE, time.monotonic() + 60
-    while not place.exists() and time.monotonic() < until:
-        assert process.poll() is None
-        time.sleep(0.05)
-    yield process
-    process.kill()
-    process.wait()
+def warm(elsewhere: tuple[Path, subprocess.Popen[bytes]], own: Platform) -> subprocess.Popen[bytes]:
+    """The warm process, announced in the home of this test."""
+    announced = place(own.settings.home)
+    announced.parent.mkdir(exist_ok=True)
+    shutil.copy(place(elsewhere[0]), announced)
+    return elsewhere[1]
 
 
 def test_the_asking_process_gets_the_build_without_loading_dbt(own: Platform, warm: subprocess.Popen[bytes]) -> None:
     put(own, "eu", "transactions", DAY, [sale(1, total_amount="12.00")])
-    assert asked(own) == f"True {DAY} True True False"
+    region, across, again = asked(own, "eu", "", "eu")
+    assert region == f"True {DAY} True True False"
     with gold.connect(own, "eu") as connection:
         assert f"{connection.execute('select sum(revenue) from gold.branch_performance').fetchall()[0][0]}" == "12.00"
-    assert asked(own, "").startswith("True")
-    assert asked(own) == "False False False False"
+    assert across.startswith("True")
+    assert again == "False False False False"
 
 
 def test_it_builds_views_and_as_of_other_dates(own: Platform, warm: subprocess.Popen[bytes]) -> None:
     put(own, "eu", "transactions", DAY + timedelta(1), [sale(3)])
-    done = subprocess.run(
-        [sys.executable, "-c", LOOK, f"{DAY}"], env=environment(own), capture_output=True, text=True, check=True
-    )
+    command, where = [sys.executable, "-c", LOOK, f"{DAY}"], environment(own.settings.home)
+    done = subprocess.run(command, env=where, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == f"[(2,)] {DAY} False"
 
 
@@ -105,13 +133,12 @@ def test_a_failed_test_is_told_as_by_any_build(
     assert set(by_warm.value.tests) == set(by_self.value.tests)
 
 
-def test_without_it_or_when_it_was_killed_the_asking_process_builds(
-    own: Platform, warm: subprocess.Popen[bytes]
-) -> None:
+def test_without_it_or_when_it_was_killed_the_asking_process_builds(own: Platform) -> None:
     put(own, "eu", "transactions", DAY, [sale(1, total_amount="13.00")])
-    warm.kill()
-    warm.wait()
-    assert asked(own) == f"True {DAY} True True True"
+    with serving(own.settings.home) as process:
+        process.kill()
+        process.wait()
+        assert asked(own, "eu") == [f"True {DAY} True True True"]
 
 
 def test_a_builder_of_another_project_does_not_build(
@@ -140,7 +167,9 @@ def test_the_build_ends_with_whoever_asked(own: Platform, warm: subprocess.Popen
     put(own, "eu", "transactions", DAY, [sale(1, total_amount="14.00")])
     children = Path(f"/proc/{warm.pid}/task/{warm.pid}/children")
     before = set(children.read_text().split())
-    asking = subprocess.Popen([sys.executable, "-c", ASK, "eu"], env=environment(own), stdout=subprocess.DEVNULL)
+    asking = subprocess.Popen(
+        [sys.executable, "-c", ASK, "eu"], env=environment(own.settings.home), stdout=subprocess.DEVNULL
+    )
     until = time.monotonic() + 60
     while not (new := set(children.read_text().split()) - before) and time.monotonic() < until:
         time.sleep(0.005)
@@ -150,4 +179,4 @@ def test_the_build_ends_with_whoever_asked(own: Platform, warm: subprocess.Popen
     while Path(f"/proc/{child}").exists() and time.monotonic() < until:
         time.sleep(0.01)
     assert not Path(f"/proc/{child}").exists()
-    assert asked(own) == f"True {DAY} True True False"
+    assert asked(own, "eu") == [f"True {DAY} True True False"]

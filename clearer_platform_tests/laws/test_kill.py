@@ -138,7 +138,7 @@ def marts(database: Path) -> dict[str, list[tuple[object, ...]]]:
 def restored(platform: Platform, copy: Path) -> None:
     home = platform.settings.home
     shutil.rmtree(home)
-    shutil.copytree(copy, home)
+    shutil.copytree(copy, home, symlinks=True)
 
 
 def leftovers(platform: Platform) -> list[Path]:
@@ -157,7 +157,7 @@ def ends_like_a_clean_run(
 ) -> None:
     """Kill `work` at each of its commit points in turn, run it again, and compare with a run that nobody killed."""
     before = tmp_path / "before"
-    shutil.copytree(platform.settings.home, before)
+    shutil.copytree(platform.settings.home, before, symlinks=True)
     assert in_child(work) == 0
     clean = state()
     for point in itertools.count():
@@ -204,7 +204,7 @@ def test_kills_at_random_moments_of_a_build(platform, tmp_path):
     assert in_child(lambda: gold_run(platform)) == 0
     old = served(platform)
     silver_run(platform)
-    shutil.copytree(platform.settings.home, tmp_path / "before")
+    shutil.copytree(platform.settings.home, tmp_path / "before", symlinks=True)
     began = time.monotonic()
     assert in_child(lambda: gold_run(platform)) == 0
     length, new = time.monotonic() - began, served(platform)

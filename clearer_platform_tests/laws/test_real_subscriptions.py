@@ -18,6 +18,7 @@ from clearer_platform_tests.conftest import open_home
 from clearer_platform_tests.flow import query, run
 from clearer_platform_tests.gold.store_pictures import sample
 from clearer_platform_tests.gold.subscriptions_by_hand import METRICS, Picture, Row
+from clearer_platform_tests.silver.nesting import ENTRY
 
 REGISTRY = """
 reporting_currency = "EUR"
@@ -28,21 +29,7 @@ root = "world"
 start = 2024-12-01
 [regions.world.csv]
 datetime = "%Y-%m-%d %H:%M:%S.%f"
-[regions.world.tables.stores.columns]
-install_history = "installHistory"
-subscription_history = "subscriptionHistory"
-[regions.world.tables.stores.nested.install_intervals]
-to_now = "toNow"
-start_type = "startType"
-from_date = "fromDate"
-end_type = "endType"
-to_date = "toDate"
-[regions.world.tables.stores.nested.subscription_periods]
-plan_name = "planName"
-from_date = "fromDate"
-to_date = "toDate"
-billing_on_date = "billingOnDate"
-"""
+""" + ENTRY.format(region="world")
 AS_OF = date(2025, 1, 1)
 FILE = Path("subscriptions", "dataset_sample.csv")
 

@@ -11,13 +11,14 @@ from clearer_platform.platform import Platform
 from clearer_platform.sample.server import running
 from clearer_platform.sample.write import open_platform
 from clearer_platform.serving.reading import read
+from clearer_platform_tests.conftest import share_dbt
 from clearer_platform_tests.sample.conftest import receive
 
 REGION = "us"
 
 
-def test_gold_is_true_after_each_wave(tmp_path: Path) -> None:
-    sample.write(tmp_path, per_day=40)
+def test_gold_is_true_after_each_wave(tmp_path: Path, prepared_dbt: Path) -> None:
+    sample.write(share_dbt(tmp_path, prepared_dbt), per_day=40)
     platform = open_platform(tmp_path)
     with running(tmp_path):
         truth = sample.expected(tmp_path, waves=1)

@@ -4,10 +4,8 @@ from datetime import date
 
 import pytest
 
-from clearer_platform.platform import Platform
-from clearer_platform.settings import Settings
 from clearer_platform_tests import flow
-from clearer_platform_tests.conftest import REGIONS
+from clearer_platform_tests.conftest import REGIONS, open_home
 
 DAY = date(2024, 4, 1)
 SALES = (
@@ -19,12 +17,10 @@ SALES = (
 
 
 @pytest.fixture(scope="session")
-def built_home(tmp_path_factory):
+def built_home(tmp_path_factory, prepared_dbt):
     """The home of two regions, of which eu has one day of sales."""
     home = tmp_path_factory.mktemp("serving") / "home"
-    home.mkdir()
-    (home / "regions.toml").write_text(REGIONS, "utf-8")
-    platform = Platform.open(Settings(home=home, _env_file=None))
+    platform = open_home(home, REGIONS, prepared_dbt)
     flow.deliver(platform, "eu", "transactions", SALES, DAY)
     flow.run(platform, "eu")
     return home

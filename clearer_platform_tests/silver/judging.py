@@ -1,7 +1,7 @@
 """What the tests of silver share: small contracts, and delivering bytes and looking at the rows that come of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from io import BytesIO
 from pathlib import Path
@@ -42,11 +42,32 @@ class Texts(pa.DataFrameModel):
     c: str = pa.Field(nullable=True, description="A text.")
 
 
+class Marked(pa.DataFrameModel):
+    """A table with tombstones."""
+
+    id: str = pa.Field(str_matches=r"^[a-z]+$", description="d")
+    version: str = pa.Field(nullable=True, description="d")
+    name: str = pa.Field(isin=["x", "y"], description="d")
+    day: dt.Date = pa.Field(nullable=True, ge=date(2000, 1, 1), description="d")
+    gone: Optional[bool] = pa.Field(nullable=True, description="d", metadata={"default": "false"})
+
+    @pa.dataframe_check(name="named_so")
+    @classmethod
+    def named_so(cls, data: Any) -> Any:
+        """Never."""
+        return data.table.name == "x"
+
+
 THINGS = Contract(name="things", domain="test", model=Things, key=("id",), event_time="at", max_rejected=1.0)
 FACTS = Contract(
     name="facts", domain="test", model=Things, key=("id",), event_time="at", load_mode=LoadMode.APPEND, max_rejected=1.0
 )
 TEXTS = Contract(name="texts", domain="test", model=Texts, key=("a",), max_rejected=1.0)
+HEAD = "id,at,amount,born,note\n"
+GOOD = HEAD + "a,,1.00,,\nb,,2.00,,\n"
+BETTER = HEAD + "a,,1.50,,\nb,,2.50,,\nc,,3.50,,\n"
+BROKEN = HEAD + "a,,x,,\nb,,y,,\nc,,3.50,,\n"
+STRICT = replace(THINGS, max_rejected=0.5)
 
 
 @dataclass(frozen=True)
@@ -137,3 +158,18 @@ class Region:
 def rows_of(path: Any) -> list[dict[str, Any]]:
     """The rows of a silver file by line, read by another reader than its writer."""
     return sorted(pq.read_table(path, partitioning=None).to_pylist(), key=lambda row: row["_line"])
+
+
+def snapshot(home: Path) -> dict[str, tuple[int, int]]:
+    """Every published file with its inode and time: equal only where nothing was written again."""
+    return {
+        str(p.relative_to(home)): (p.stat().st_ino, p.stat().st_mtime_ns)
+        for p in home.rglob("*")
+        if p.is_file() and p.suffix != ".lock"
+    }
+
+
+def contents(home: Path) -> dict[str, bytes]:
+    """What stands in silver and beside it, byte for byte."""
+    folders = [home / "eu" / "silver", home / "eu" / "refused", home / "global"]
+    return {str(p.relative_to(home)): p.read_bytes() for f in folders for p in f.rglob("*") if p.is_file()}

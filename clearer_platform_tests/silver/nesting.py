@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import tomllib
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
@@ -18,24 +19,24 @@ from clearer_platform_tests.silver.judging import DAY, Region, rows_of
 
 INTERVALS, PERIODS = "install_intervals", "subscription_periods"
 HEADER = ("store_id", "installHistory", "subscriptionHistory")
-TABLE = {
-    "columns": {"install_history": "installHistory", "subscription_history": "subscriptionHistory"},
-    "nested": {
-        INTERVALS: {
-            "to_now": "toNow",
-            "start_type": "startType",
-            "from_date": "fromDate",
-            "end_type": "endType",
-            "to_date": "toDate",
-        },
-        PERIODS: {
-            "plan_name": "planName",
-            "from_date": "fromDate",
-            "to_date": "toDate",
-            "billing_on_date": "billingOnDate",
-        },
-    },
-}
+ENTRY = """
+[regions.{region}.tables.stores.columns]
+install_history = "installHistory"
+subscription_history = "subscriptionHistory"
+[regions.{region}.tables.stores.nested.install_intervals]
+to_now = "toNow"
+start_type = "startType"
+from_date = "fromDate"
+end_type = "endType"
+to_date = "toDate"
+[regions.{region}.tables.stores.nested.subscription_periods]
+plan_name = "planName"
+from_date = "fromDate"
+to_date = "toDate"
+billing_on_date = "billingOnDate"
+"""
+"""What the registry says of stores: how whoever delivers them calls their columns and their elements' members."""
+TABLE = tomllib.loads(ENTRY.format(region="eu"))["regions"]["eu"]["tables"]["stores"]
 TOLERANT = tuple(replace(contract, max_rejected=1.0) for contract in (STORES, INSTALL_INTERVALS, SUBSCRIPTION_PERIODS))
 STRICT = (STORES, INSTALL_INTERVALS, SUBSCRIPTION_PERIODS)
 

@@ -5,40 +5,27 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
-import ibis.expr.datatypes as dt
-import pandera.ibis as pa
 import pyarrow.parquet as pq
 import pytest
 
-from clearer_platform import silver, storage
-from clearer_platform.contracts import Contract, Drift, LoadMode
-from clearer_platform.errors import Busy, StorageError
-from clearer_platform.silver import batches, write
+from clearer_platform import silver
+from clearer_platform.contracts import LoadMode
+from clearer_platform.errors import Busy
+from clearer_platform.silver import batches
 from clearer_platform.silver.states import Place
-from clearer_platform_tests.silver.judging import DAY, FACTS, THINGS, Region, rows_of
-
-HEAD = "id,at,amount,born,note\n"
-GOOD = HEAD + "a,,1.00,,\nb,,2.00,,\n"
-BETTER = HEAD + "a,,1.50,,\nb,,2.50,,\nc,,3.50,,\n"
-BROKEN = HEAD + "a,,x,,\nb,,y,,\nc,,3.50,,\n"
-STRICT = replace(THINGS, max_rejected=0.5)
-
-
-def snapshot(home: Path) -> dict[str, tuple[int, int]]:
-    """Every published file with its inode and time: equal only where nothing was written again."""
-    return {
-        str(p.relative_to(home)): (p.stat().st_ino, p.stat().st_mtime_ns)
-        for p in home.rglob("*")
-        if p.is_file() and p.suffix != ".lock"
-    }
-
-
-def contents(home: Path) -> dict[str, bytes]:
-    """What stands in silver and beside it, byte for byte."""
-    folders = [home / "eu" / "silver", home / "eu" / "refused", home / "global"]
-    return {str(p.relative_to(home)): p.read_bytes() for f in folders for p in f.rglob("*") if p.is_file()}
+from clearer_platform_tests.silver.judging import (
+    BETTER,
+    BROKEN,
+    DAY,
+    GOOD,
+    HEAD,
+    STRICT,
+    THINGS,
+    Region,
+    snapshot,
+)
 
 
 def test_every_column(region: Region) -> None:
@@ -59,14 +46,6 @@ def test_every_column(region: Region) -> None:
         assert file.schema_arrow.names == [name for name, _ in silver.accepted_columns(THINGS)]
         assert file.metadata.metadata[b"clearer"] == judged.outcome.model_dump_json().encode()
     assert judged.outcome.extra_columns == ["x"]
-
-
-def test_keys_are_stable_and_tell_regions_apart(make_region: Callable[..., Region]) -> None:
-    first, again = (make_region().judge(GOOD).rows for _ in range(2))
-    other = make_region(THINGS, csv={"delimiter": ";"}).judge(GOOD.replace(",", ";")).rows
-    assert [row["_key"] for row in first] == [row["_key"] for row in again] == [row["_key"] for row in other]
-    assert first[0]["_key"] != first[1]["_key"]
-    assert make_region(replace(THINGS, name="others")).judge(GOOD).rows[0]["_key"] != first[0]["_key"]
 
 
 def test_a_changed_delivery_replaces_the_slot(region: Region) -> None:
@@ -131,169 +110,6 @@ def test_a_header_alone_withdraws_the_rows_of_a_slot(region: Region) -> None:
     assert judged.outcome.status == "published" and judged.outcome.delivered == 0 and judged.rows == []
 
 
-def test_a_second_run_writes_nothing(make_region: Callable[..., Region]) -> None:
-    region = make_region(STRICT)
-    for i, data in enumerate([GOOD, BROKEN, "", HEAD]):
-        region.deliver(GOOD, f"{i}.csv")
-        region.deliver(data, f"{i}.csv")
-    first, before = region.bring_up(), snapshot(region.home)
-    assert region.bring_up() == first
-    assert snapshot(region.home) == before
-
-
-def test_what_a_mended_contract_changes_and_only_that(make_region: Callable[..., Region]) -> None:
-    region = make_region(STRICT)
-    region.judge(GOOD)
-    assert region.judge(BROKEN).outcome.status == "refused"
-    fingerprint = region.bring_up()[0].refused[0].fingerprint
-    region.contract = replace(STRICT, owners=("team:other",))
-    assert silver.states(region.platform, "eu", "things")[0].is_current, "owners decide about no row"
-    region.contract = THINGS
-    assert not silver.states(region.platform, "eu", "things")[0].is_current
-    [state] = region.bring_up()
-    assert state.published and state.published.accepted == 1 and not state.refused
-    assert state.published.fingerprint != fingerprint
-    assert not list((region.home / "eu" / "refused").rglob("*.*"))
-
-
-def test_what_a_mended_registry_entry_changes(region: Region) -> None:
-    assert region.judge("id,at,betrag,born,note\na,,1.00,,\n").outcome.status == "refused"
-    region.entry["table"] = {"columns": {"amount": "betrag"}}
-    [state] = region.bring_up()
-    assert state.published and state.published.accepted == 1
-    before = snapshot(region.home)
-    region.entry["title"] = "Europe"
-    region.bring_up()
-    assert snapshot(region.home) == before
-
-
-def test_a_stricter_contract_brings_an_older_version_back(make_region: Callable[..., Region]) -> None:
-    region = make_region(THINGS)
-    region.deliver(GOOD)
-    region.deliver(BROKEN)
-    [state] = region.bring_up()
-    assert state.published and state.published.rejected == 2
-    region.contract = STRICT
-    [state] = region.bring_up()
-    assert state.published and state.published.accepted == 2
-    assert [o.delivery for o in state.refused] == [state.slot.current.id]
-    assert len(rows_of(Place.of(region.platform, state.slot).records)) == 3
-
-
-@pytest.mark.parametrize(
-    "lost", ["silver/*/*/*", "refused/*/*/*.json", "refused/*/*/*.parquet", "refused/*/*/*", "*/*/*/*"]
-)
-def test_whatever_is_lost_is_made_again(make_region: Callable[..., Region], lost: str) -> None:
-    region = make_region(STRICT)
-    region.deliver(GOOD)
-    region.deliver(BROKEN)
-    region.bring_up()
-    before = contents(region.home)
-    lost_files = [p for p in (region.home / "eu").glob(lost) if str(p.relative_to(region.home)) in before]
-    assert lost_files
-    for path in lost_files:
-        path.unlink()
-    region.bring_up()
-    assert contents(region.home) == before
-
-
-def test_a_damaged_file_is_made_again(make_region: Callable[..., Region]) -> None:
-    region = make_region(STRICT)
-    region.deliver(GOOD)
-    region.deliver(BROKEN)
-    region.bring_up()
-    before = contents(region.home)
-    for name, data in before.items():
-        (region.home / name).write_bytes(data[: len(data) // 2])
-    region.bring_up()
-    assert contents(region.home) == before
-
-
-def test_a_repeated_key_of_facts(make_region: Callable[..., Region]) -> None:
-    region = make_region(FACTS)
-    rows = "a,,x,,\na,,1.00,,first good\nb,,2.00,,\na,,1.00,,\na,,9.00,,\nbad row\nb,,3.00,,\n"
-    region.deliver(HEAD + "b,,5.00,,\n", "other.csv")
-    judged = region.judge(HEAD + rows)
-    repeated = ["record.repeated_key"]
-    assert judged.broken == {
-        2: ["amount.not_a_decimal"],
-        5: repeated,
-        6: repeated,
-        7: ["record.malformed"],
-        8: repeated,
-    }
-    assert [(row["_line"], row["id"]) for row in judged.accepted] == [(3, "a"), (4, "b")]
-    assert [row["_raw"] for row in judged.rows if row["_rules"] == repeated] == ["a,,1.00,,", "a,,9.00,,", "b,,3.00,,"]
-    assert region.bring_up()[1].published.accepted == 1, "another delivery is another matter"
-
-
-def test_a_repeated_key_of_what_may_change_is_no_fault(region: Region) -> None:
-    assert region.judge(HEAD + "a,,1.00,,\na,,2.00,,\n").outcome.accepted == 2
-
-
-class Marked(pa.DataFrameModel):
-    """A table with tombstones."""
-
-    id: str = pa.Field(str_matches=r"^[a-z]+$", description="d")
-    version: str = pa.Field(nullable=True, description="d")
-    name: str = pa.Field(isin=["x", "y"], description="d")
-    day: dt.Date = pa.Field(nullable=True, ge=date(2000, 1, 1), description="d")
-    gone: Optional[bool] = pa.Field(nullable=True, description="d", metadata={"default": "false"})
-
-    @pa.dataframe_check(name="named_so")
-    @classmethod
-    def named_so(cls, data: Any) -> Any:
-        """Never."""
-        return data.table.name == "x"
-
-
-def test_a_tombstone_needs_its_key_alone(make_region: Callable[..., Region]) -> None:
-    marked = Contract(
-        name="marked", domain="test", model=Marked, key=("id",), event_time="day", tombstone="gone", max_rejected=1.0
-    )
-    judged = make_region(marked).judge(
-        "id,version,name,day,gone\na,,,,true\nb,,z,1999-01-01,1\n,,,,true\nA,,,,true\nc,,,31.12.2024,true\nd,,,,false\ne,,y,,maybe\n"
-    )
-    assert judged.broken == {
-        4: ["id.missing"],
-        5: ["id.str_matches"],
-        6: ["day.not_a_date"],
-        7: ["name.missing"],
-        8: ["gone.not_a_boolean", "record.named_so"],
-    }
-
-
-def test_drift(make_region: Callable[..., Region]) -> None:
-    data = "id,at,amount,born,note,x\na,,1.00,,,9\n"
-    kept = make_region().judge(data).outcome
-    assert [(p.rule, p.column) for p in kept.problems] == [("delivery.unknown_column", "x")]
-    refusal = make_region(replace(THINGS, drift=Drift.REFUSE)).judge(data).refusal
-    assert (refusal.rule, refusal.column) == ("delivery.unknown_column", "x")
-
-
-@pytest.mark.parametrize("name", ["Count", " count", "COUNT "])
-def test_an_optional_column_is_not_missed_for_its_spelling(region: Region, name: str) -> None:
-    """It would be filled with 1 for every row, which is a wrong figure and not a missing one."""
-    refusal = region.judge(f"id,at,amount,born,note,{name}\na,,1.00,,,9\n").refusal
-    assert (refusal.rule, refusal.column) == ("delivery.misspelt_column", "count")
-
-
-def test_a_shared_table_stands_in_the_global_root_too(make_region: Callable[..., Region]) -> None:
-    region = make_region(replace(STRICT, shared=True))
-    region.deliver(GOOD)
-    [state] = region.bring_up()
-    place = Place.of(region.platform, state.slot)
-    assert Path(place.shared).read_bytes() == Path(place.silver).read_bytes()
-    before = contents(region.home)
-    Path(place.shared).unlink()
-    assert not silver.states(region.platform, "eu", "things")[0].is_current
-    region.bring_up()
-    assert contents(region.home) == before
-    region.contract = replace(STRICT, shared=True, max_rejected=0.0, model=Marked, event_time=None)
-    region.bring_up()
-    assert not Path(place.shared).exists() and not Path(place.silver).exists()
-
-
 def test_deliveries_with_different_headers_and_sizes_in_small_batches(make_region: Callable[..., Region]) -> None:
     region = make_region(THINGS, settings={"batch_bytes": 100})
     for i in range(12):
@@ -315,38 +131,6 @@ def test_days_asked_for_alone(region: Region) -> None:
     [state] = silver.bring_up(region.platform, "eu", "things", days=[other])
     assert state.slot.day == other and state.is_current
     assert [s.is_current for s in silver.states(region.platform, "eu", "things")] == [False, True]
-
-
-def test_leftovers_of_a_killed_run_are_removed(region: Region) -> None:
-    region.deliver(GOOD)
-    left = [region.home / "eu" / "silver" / "things" / f"day={DAY}", region.home / "eu" / "work" / "silver" / "things"]
-    for folder in left:
-        folder.mkdir(parents=True)
-        (folder / f"{storage.PARTIAL}left").write_bytes(b"x")
-    region.bring_up()
-    assert not list(region.home.rglob(f"{storage.PARTIAL}*"))
-
-
-def test_nothing_is_left_in_the_work_folder(make_region: Callable[..., Region]) -> None:
-    region = make_region(STRICT, csv={"encoding": "cp1252"})
-    for i, data in enumerate([GOOD, BROKEN, "", GOOD + 'd,"1\n']):
-        region.deliver(data, f"{i}.csv")
-    region.bring_up()
-    assert not [p for p in (region.home / "eu" / "work").rglob("*") if p.is_file() and p.suffix != ".lock"]
-
-
-def test_what_was_not_written_whole_is_not_published(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The audit reads the file that was written, not what the writer says of it."""
-    region.judge(GOOD)
-    before = contents(region.home)
-    good = write._good
-    monkeypatch.setattr(write, "_good", lambda *args: f"SELECT * FROM ({good(*args)}) LIMIT 1")
-    region.deliver(BETTER)
-    with pytest.raises(StorageError, match=r"it has 1 rows, 1 of them accepted; 3 records were delivered"):
-        region.bring_up()
-    monkeypatch.undo()
-    assert contents(region.home).items() >= before.items()
-    assert region.bring_up()[0].published.accepted == 3
 
 
 def test_a_reader_that_loses_a_record_is_found_out(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,10 +24,10 @@
     _region, _day, _slot, _line
 {%- endmacro %}
 
-{#- The order in which the versions of one key win: the first one counts. -#}
+{#- The order in which the versions of one key win: the first one counts. What a backup brought back came before all. -#}
 {% macro winner_first(table) -%}
     {%- set contract = contract_of(table) -%}
-    {%- set arrival = ['_day', '_received_at', '_delivery', '_line'] -%}
+    {%- set arrival = ['not _replaces', '_day', '_received_at', '_delivery', '_line'] -%}
     {%- if contract.load_mode == 'append' -%}
         {{ arrival | join(', ') }}
     {%- else -%}

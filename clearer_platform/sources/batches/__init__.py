@@ -5,9 +5,9 @@ stand as such. CSV is what a file of the region would be (delimiter, quote, deci
 says): with `header`, the first record has the names that the region's files have; without, the contract's columns come
 in order, and only optional ones at the end may lack. A header is never guessed.
 
-`batch.py` says what a batch is, `spool.py` keeps the batches of a region, `sealing.py` makes deliveries of them,
-`logs.py` writes their logs as files. They are judged in `silver`, which stands above; `serving/batches.py` puts both
-together.
+`batch.py` says what a batch is, `reading.py` takes its rows out of what was sent, `spool.py` keeps the batches of a
+region (`restoring.py` makes it anew), `sealing.py` makes deliveries of them, `logs.py` writes their logs as files. They
+are judged in `silver`, which stands above; `serving/batches.py` puts both together.
 """
 
 from clearer_platform.regions.batches import MOST_ROWS

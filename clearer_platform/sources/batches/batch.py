@@ -1,5 +1,6 @@
 """What a batch is, what is recorded of it, and what is wrong with one that cannot be taken at all."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +20,11 @@ class Form(StrEnum):
     """An array of objects, whose keys are the contract's column names."""
     CSV = "csv"
     """Records as in the region's files, but always UTF-8."""
+
+
+def kind_of(form: Form, columns: Sequence[str]) -> str:
+    """What batches must have in common to be sealed into one delivery."""
+    return json.dumps([form, *columns])
 
 
 class Status(StrEnum):

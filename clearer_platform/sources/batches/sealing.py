@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
+from itertools import groupby
 from pathlib import Path
 
 from clearer_platform.bronze import Receipt, Series, receive
@@ -65,14 +66,14 @@ def _clear(folder: Path) -> None:
 
 def _series(entries: list[Entry]) -> Iterator[list[Entry]]:
     """Neighbours that fit into one delivery: of one day and kind, so that a later batch is never in an earlier one."""
-    series: list[Entry] = []
-    for entry in entries:
-        is_same = series and (series[0].record.day, series[0].kind) == (entry.record.day, entry.kind)
-        if series and (not is_same or sum(one.lines for one in series) + entry.lines > MOST_LINES):
-            yield series
-            series = []
-        series.append(entry)
-    if series:
+    for _, same in groupby(entries, lambda entry: (entry.record.day, entry.kind)):
+        series, lines = list[Entry](), 0
+        for entry in same:
+            if series and lines + entry.lines > MOST_LINES:
+                yield series
+                series, lines = [], 0
+            series.append(entry)
+            lines += entry.lines
         yield series
 
 

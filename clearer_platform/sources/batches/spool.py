@@ -9,15 +9,16 @@ import os
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from clearer_platform.bronze import Manifest, SealedBatch, is_json_lines, slots
+from clearer_platform.bronze import SealedBatch
 from clearer_platform.errors import StorageError
 from clearer_platform.platform import Platform
-from clearer_platform.sources.batches.batch import BatchRecord, Form, KeyReused
+from clearer_platform.sources.batches.batch import BatchRecord, KeyReused
+from clearer_platform.sources.batches.restoring import from_manifests
 from clearer_platform.storage import reported
 
 VERSION = 1
@@ -71,16 +72,15 @@ class Entry:
         return SealedBatch(**of_record, lines=self.lines, content_hash=self.content_hash)
 
 
-def kind_of(form: Form, columns: Sequence[str]) -> str:
-    """What batches must have in common to be sealed into one delivery."""
-    return json.dumps([form, *columns])
-
-
 class Spool:
-    """The batches of one region."""
+    """The batches of one region.
 
-    def __init__(self, platform: Platform, region: str) -> None:
-        self._platform, self._region = platform, region
+    A connection that `stays_open` spares many batches what it costs to close one. Not in a process that forks, which
+    SQLite's locks do not survive.
+    """
+
+    def __init__(self, platform: Platform, region: str, *, stays_open: bool = False) -> None:
+        self._platform, self._region, self._stays_open = platform, region, stays_open
         self.path = platform.layout(region).spool
 
     @property
@@ -172,64 +172,63 @@ class Spool:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._reported():
-            yield self._connection()
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._reported():
-            con = self._connection()
-            con.execute("BEGIN IMMEDIATE")
-            try:
-                yield con
-            except BaseException:
-                con.execute("ROLLBACK")
-                raise
-            con.execute("COMMIT")
-
-    @contextmanager
-    def _reported(self) -> Iterator[None]:
         try:
-            yield
+            with self._connected() as con:
+                yield con
         except sqlite3.Error as e:
             hint = "check the disk; a damaged database may be moved away: its log is made anew from the manifests"
             raise StorageError(f"{self.path}: {e}", hint=hint) from e
 
-    def _connection(self) -> sqlite3.Connection:
-        """A connection of this thread to the database that stands there now, not to one that was moved away."""
-        known: dict[Path, tuple[tuple[int, int, int], sqlite3.Connection]] = _open.__dict__.setdefault("known", {})
-        if self.path in known and known[self.path][0] == _identity(self.path):
-            return known[self.path][1]
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._reading() as con, con:
+            con.execute("BEGIN IMMEDIATE")
+            yield con
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        """A connection to the database that stands there now, not to one that was moved away."""
+        if self._stays_open:
+            known = _kept.connections.get(self.path)
+            if known is None or known[0] != _identity(self.path):
+                con = self._opened()
+                _kept.connections[self.path] = known = (_identity(self.path), con)
+            yield known[1]
+        else:
+            with closing(self._opened()) as con:
+                yield con
+
+    def _opened(self) -> sqlite3.Connection:
         with reported("write", self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         con = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
         con.execute("PRAGMA journal_mode = WAL")
         con.execute("PRAGMA synchronous = FULL")
-        self._prepare(con)
-        identity = _identity(self.path)
-        if identity:
-            known[self.path] = (identity, con)
+        if _version(con) != VERSION:
+            self._make(con)
         return con
 
-    def _prepare(self, con: sqlite3.Connection) -> None:
-        """Make the tables where there are none, with what the manifests know, in one transaction."""
-        if _version(con) == VERSION:
-            return
-        con.execute("BEGIN IMMEDIATE")
-        try:
-            if _version(con) != VERSION:
-                for statement in filter(str.strip, SCHEMA.split(";")):
-                    con.execute(statement)
-                for row in _from_manifests(self._platform, self._region):
-                    _insert(con, row)
-                con.execute(f"PRAGMA user_version = {VERSION}")
-            con.execute("COMMIT")
-        except BaseException:
-            con.execute("ROLLBACK")
-            raise
+    def _make(self, con: sqlite3.Connection) -> None:
+        """Make the tables, with what the manifests know, in one transaction."""
+        with con:
+            con.execute("BEGIN IMMEDIATE")
+            if _version(con) == VERSION:
+                return  # Another process was quicker.
+            for statement in filter(str.strip, SCHEMA.split(";")):
+                con.execute(statement)
+            for row in from_manifests(self._platform, self._region):
+                _insert(con, row)
+            con.execute(f"PRAGMA user_version = {VERSION}")
 
 
-_open = threading.local()
+class _Kept(threading.local):
+    """The connections that a thread keeps open."""
+
+    def __init__(self) -> None:
+        self.connections: dict[Path, tuple[tuple[int, int, int] | None, sqlite3.Connection]] = {}
+
+
+_kept = _Kept()
 
 
 def _identity(path: Path) -> tuple[int, int, int] | None:
@@ -265,37 +264,3 @@ def _entries(con: sqlite3.Connection, rest: str, values: Sequence[str]) -> Itera
     for number, text, kind, content_hash, lines, slot in con.execute(query, values).fetchall():
         record = BatchRecord.model_validate_json(text).model_copy(update={"delivery": slot})
         yield Entry(number, record, kind, content_hash, lines)
-
-
-def _from_manifests(platform: Platform, region: str) -> Iterator[dict[str, object]]:
-    """A row for every sealed batch, in the order in which they came."""
-    layout, tables = platform.layout(region), platform.region(region).tables
-    manifests = [slot.current.manifest for table in tables for slot in slots(layout, table)]
-    found = [(batch, manifest) for manifest in manifests if manifest.series for batch in manifest.series.batches]
-    for batch, manifest in sorted(found, key=lambda pair: (pair[0].received_at, pair[0].id)):
-        yield _restored(batch, manifest)
-
-
-def _restored(batch: SealedBatch, manifest: Manifest) -> dict[str, object]:
-    assert manifest.series is not None
-    form = Form.JSON if is_json_lines(manifest.slot) else Form.CSV
-    record = BatchRecord(
-        **batch.model_dump(exclude={"lines", "content_hash"}),
-        region=manifest.region,
-        table=manifest.table,
-        day=manifest.day,
-        form=form,
-        invalid=batch.rows - batch.valid,
-    )
-    return {
-        "id": batch.id,
-        "table_name": manifest.table,
-        "day": f"{manifest.day}",
-        "kind": kind_of(form, manifest.series.columns),
-        "key_hash": batch.key_hash,
-        "content_hash": batch.content_hash,
-        "lines": batch.lines,
-        "origin": batch.origin,
-        "record": record.model_dump_json(),
-        "slot": manifest.slot,
-    }

@@ -1,4 +1,7 @@
-{#- Driven by the contracts: a reference that rows wait by appears here by itself. -#}
+{#-
+  Driven by the contracts: a reference that rows wait by appears here by itself. All tables that wait are one part of gold by
+  this model.
+-#}
 {% for table, contract in var('contracts').items() %}
 {%- for reference in contract.awaited %}
 {{ pending_by(table, reference) }}
