@@ -10,7 +10,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -70,8 +70,12 @@ def send(platform: Platform, arrival: Arrival, clock: Callable[[], datetime] = n
     """
     layout = platform.layout(arrival.region)
     contract, source = platform.contract(arrival.table), platform.region(arrival.region).source(arrival.table)
-    with layout.lock("dropped"), _copied(arrival, layout.work / "dropped") as (copy, sha256):
-        last = Spool(platform, arrival.region).last(arrival.table, str(arrival.path))
+    with (
+        layout.lock("dropped"),
+        closing(Spool(platform, arrival.region, stays_open=True)) as spool,  # A run may fork later on.
+        _copied(arrival, layout.work / "dropped") as (copy, sha256),
+    ):
+        last = spool.last(arrival.table, str(arrival.path))
         done = _records_taken(last, sha256)
         if done is None:
             return

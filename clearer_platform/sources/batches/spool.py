@@ -170,6 +170,11 @@ class Spool:
             query = "SELECT 1 FROM parents WHERE table_name = ? AND key = ?"
             return {key for key in keys if con.execute(query, [table, json.dumps(key)]).fetchone()}
 
+    def close(self) -> None:
+        """Close the connection that stays open in this thread, where one does."""
+        if known := _kept.connections.pop(self.path, None):
+            known[1].close()
+
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         try:
