@@ -7,6 +7,7 @@ record is, both know from the index that judging uses.
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,6 +25,8 @@ from clearer_platform.silver.records import Buffer, Records
 
 Written = Callable[[Sequence[bytes]], bytes]
 """Makes the text of a batch out of its records."""
+RETURNS = re.compile(rb"\r+(?=\n|\Z)")
+"""What is left before a line end when one return was taken off: a batch is decoded again when it is judged."""
 OBJECTS = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=json_lines.no_number)
 
 
@@ -88,7 +91,8 @@ def landed(file: Path, name: str, contract: Contract, source: TableSource, limit
         with mapped(text.path) as buffer:
             for path in (copy, file):
                 path.unlink(missing_ok=True)  # What is mapped stays, and nobody has to clear it up.
-            yield objects(buffer) if is_json else _of_table(buffer, contract, source)
+            plain = RETURNS.sub(b"", buffer) if buffer.find(b"\r") >= 0 else buffer
+            yield objects(plain) if is_json else _of_table(plain, contract, source)
     except Refusal as e:
         raise DeliveryError(e.problem.message, hint="deliver a mended file") from e
     finally:
