@@ -6,7 +6,7 @@ from functools import cached_property
 
 import ibis.expr.datatypes as dt
 
-from clearer_platform.contracts import Contract, load_contracts
+from clearer_platform.contracts import Contract, LoadMode, load_contracts
 from clearer_platform.errors import ContractError, RegistryError, UnknownName
 from clearer_platform.regions import Layout, Region, Registry, TableSource, load_registry
 from clearer_platform.regions.layout import layout_of
@@ -153,6 +153,11 @@ def _check_entry(platform: Platform, region: Region, table: str) -> None:
         raise RegistryError(
             f"{where}.{table}: its rows come in the deliveries of {parent}, in which they are nested",
             hint=f"deliver {parent}; how the elements are written goes into {where}.{parent}.nested.{table}",
+        )
+    if entry.batches and contract.load_mode is LoadMode.FULL:
+        raise RegistryError(
+            f"{where}.{table}.batches: a delivery of {table} is the whole picture, and no part of it can come alone",
+            hint="leave batches out: its landing files are deliveries then",
         )
     _check_columns(f"{where}.{table}.columns", entry.columns, contract)
     children = {child.name: child for child in platform.children(table)}

@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     bucket_every: float = Field(
         default=5, ge=0, description="Seconds between two looks into landing folders in buckets; each is a request."
     )
+    queue_every: float = Field(
+        default=1, ge=0.1, description="Seconds between two looks into queues that tell of new objects in buckets."
+    )
     notifiers: tuple[str, ...] = Field(
         default=("log",),
         description="Who is told of alerts (a JSON list): log, webhook:<URL or $VARIABLE>, module:factory.",

@@ -9,8 +9,8 @@ import os
 import shutil
 import socket
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +136,7 @@ def files(folder: UPath | Path, suffix: str = "") -> list[UPath | Path]:
         else:
             assert isinstance(folder, UPath)
             folder.fs.invalidate_cache()
-            found = [_below(folder, name) for name in folder.fs.find(folder.path) if name.endswith(suffix)]
+            found = [below(folder, name) for name in folder.fs.find(folder.path) if name.endswith(suffix)]
     return sorted(found, key=str)
 
 
@@ -148,7 +148,23 @@ def listing(folder: UPath | Path) -> dict[str, str]:
         assert isinstance(folder, UPath)
         folder.fs.invalidate_cache()
         found = folder.fs.find(folder.path, detail=True)
-        return {str(_below(folder, name)): _remote_version(info) for name, info in found.items()}
+        return {str(below(folder, name)): _remote_version(info) for name, info in found.items()}
+
+
+def below(folder: UPath, name: str) -> UPath:
+    """The object that the store of `folder` calls `name`."""
+    path: UPath = UPath(f"{folder.protocol}://{name}", **folder.storage_options)
+    return path
+
+
+def versions(paths: Iterable[UPath]) -> dict[str, str]:
+    """The versions of objects in a store, as `listing` tells them; one that is not there is left out."""
+    found = {}
+    for path in paths:
+        with reported("look at", path), suppress(FileNotFoundError):
+            path.fs.invalidate_cache()
+            found[str(path)] = _remote_version(path.fs.info(path.path))
+    return found
 
 
 def move(source: UPath | Path, target: UPath | Path) -> None:
@@ -213,12 +229,6 @@ def _versions(folder: str) -> Iterator[tuple[str, str]]:
 
 def _remote_version(info: Mapping[str, Any]) -> str:
     return str(info.get("ETag") or f"{info.get('size')}-{info.get('LastModified') or info.get('mtime')}")
-
-
-def _below(folder: UPath, name: str) -> UPath:
-    """The object that the store of `folder` calls `name`."""
-    path: UPath = UPath(f"{folder.protocol}://{name}", **folder.storage_options)
-    return path
 
 
 def _sync(path: Path) -> None:

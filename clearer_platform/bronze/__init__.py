@@ -2,14 +2,15 @@
 
 from clearer_platform.bronze.delivery import Delivery, Manifest
 from clearer_platform.bronze.receive import Receipt, receive
-from clearer_platform.bronze.series import Decision, OnInvalid, SealedBatch, Series
-from clearer_platform.bronze.slots import Slot, current, history, is_intact, is_json_lines, slots
+from clearer_platform.bronze.series import Decision, OnInvalid, Part, SealedBatch, Series
+from clearer_platform.bronze.slots import Slot, current, history, is_intact, is_json_lines, sha256_of, slots
 
 __all__ = [
     "Decision",
     "Delivery",
     "Manifest",
     "OnInvalid",
+    "Part",
     "Receipt",
     "SealedBatch",
     "Series",
@@ -19,5 +20,6 @@ __all__ = [
     "is_intact",
     "is_json_lines",
     "receive",
+    "sha256_of",
     "slots",
 ]

@@ -27,6 +27,21 @@ class Decision(StrEnum):
     REJECTED = "rejected"
 
 
+class Part(BaseModel):
+    """Which part a batch is of a file that was sent through."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: str
+    """What tells this state of the file from another without reading it."""
+    sha256: str
+    """Of the whole file."""
+    first: int
+    """Records of the file before those of the batch."""
+    is_last: bool
+    """Whether nothing of the file comes after it."""
+
+
 class SealedBatch(BaseModel):
     """One batch of a series."""
 
@@ -46,6 +61,7 @@ class SealedBatch(BaseModel):
     """SHA-256 of all that another request with this key must have in common with it."""
     client: str
     origin: str | None = None
+    part: Part | None = None
 
 
 class Series(BaseModel):

@@ -63,11 +63,16 @@ def is_intact(delivery: Delivery) -> bool:
 
 def has_bytes(delivery: Delivery, path: UPath | Path) -> bool:
     """Whether the file at `path` has the bytes that were delivered."""
+    return sha256_of(path) == delivery.manifest.sha256
+
+
+def sha256_of(path: UPath | Path) -> str:
+    """The SHA-256 of a file. Raises StorageError where it cannot be read."""
     digest = hashlib.sha256()
     with reported("read", path), path.open("rb") as f:
         while block := f.read(1 << 20):
             digest.update(block)
-    return digest.hexdigest() == delivery.manifest.sha256
+    return digest.hexdigest()
 
 
 @lru_cache(maxsize=200_000)

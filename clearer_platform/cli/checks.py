@@ -40,6 +40,7 @@ def run_checks() -> Iterator[Finding]:
     yield finding
     if platform is not None:
         yield _secrets(platform)
+        yield _tried("queues", lambda: _queues(platform))[1]
         models, finding = _tried("dbt project", lambda: _dbt(platform))
         yield finding
         yield _tried("roles", lambda: _roles(platform, models))[1]
@@ -106,6 +107,15 @@ def _secrets(platform: "Platform") -> Finding:
     absent = sorted({s.token_env for s in sources if s.token_env and not known.get(s.token_env)})
     warning = f"not set in this environment: {', '.join(absent)}" if absent else None
     return Finding("HTTP sources", f"{plural(len(sources), 'table')} read from an API", warning=warning)
+
+
+def _queues(platform: "Platform") -> tuple[None, str]:
+    from clearer_platform.sources import notices
+
+    named = [name for name, region in platform.registry.regions.items() if region.queue]
+    for region in named:
+        notices.check(platform, region)
+    return None, f"{plural(len(named), 'bucket')} that tell of what lands"
 
 
 def _dbt(platform: "Platform") -> "tuple[tuple[Model, ...], str]":

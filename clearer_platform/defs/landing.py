@@ -8,11 +8,12 @@ region: what lands meanwhile is asked for at once when the run has ended, in one
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 
 import dagster as dg
+from upath import UPath
 
 from clearer_platform import sources
 from clearer_platform.defs.alive import end_gone
@@ -25,11 +26,14 @@ from clearer_platform.serving.facts import behind_shared
 from clearer_platform.sources import http
 from clearer_platform.sources.aside import of_unknown_regions, set_aside
 from clearer_platform.sources.files import Arrival, Stray
+from clearer_platform.sources.notices import Notice, Notices
 from clearer_platform.sources.watch import Looks, Watch
 
 LOGGER = logging.getLogger("clearer_platform.landing")
 
 Wanted = dict[str, set[date]]
+Places = Mapping[str, Collection[UPath] | None]
+"""Regions whose landing folders to look at, and the objects in them; None for all that is there."""
 Version = tuple[str, str]
 """A file and its version; a table and the first of its batches that is in no delivery."""
 Asked = dict[Version, tuple[int, float]]
@@ -42,6 +46,7 @@ class Landing:
     def __init__(self, platform: Platform, clock: Callable[[], float] = time.monotonic) -> None:
         self._platform, self._clock = platform, clock
         self._watches = {region: Watch(platform, region, clock) for region in platform.registry.regions}
+        self._notices = {region: Notices(platform, region, clock) for region in platform.registry.regions}
         self._unknown = Looks(platform.settings.settle, clock)
         self._lost = LostRuns(platform.registry, clock)
         self._asked: dict[str, Asked] = {}
@@ -63,7 +68,7 @@ class Landing:
         found = [request for run in self._lost(instance) for request in again(run)]
         if self._clock() - self._buckets_seen >= self._platform.settings.bucket_every:
             self._buckets_seen = self._clock()
-            found += self._files(instance, local=False, leave=regions_of(found))
+            found += self._files(instance, self._whole(local=False), leave=regions_of(found))[0]
         leave = {*underway(instance, self._platform.registry), *regions_of(found)}
         with self._careful("windows of APIs"):
             found += requests(self._due_windows(leave))
@@ -72,29 +77,48 @@ class Landing:
         return found
 
     def look(self, instance: dg.DagsterInstance, leave: Collection[str] = ()) -> list[dg.RunRequest]:
-        """One look at the local landing folders and at batches; regions to `leave` are asked nothing."""
-        found = self._files(instance, local=True, leave=leave)
+        """One look at local landing folders, at what buckets tell, and at batches; regions to `leave` are not asked."""
+        found, _ = self._files(instance, self._whole(local=True), leave)
+        found += self._told(instance, {*leave, *regions_of(found)})
         return [*found, *self._batches(instance, leave={*leave, *regions_of(found)})]
 
-    def _files(self, instance: dg.DagsterInstance, *, local: bool, leave: Collection[str]) -> list[dg.RunRequest]:
+    def _whole(self, *, local: bool) -> Places:
+        return {region: None for region, watch in self._watches.items() if watch.is_local == local}
+
+    def _told(self, instance: dg.DagsterInstance, leave: Collection[str]) -> list[dg.RunRequest]:
+        """Requests for what the buckets' queues tell of; a notice is done with when that has been asked for."""
+        notices: dict[str, list[Notice]] = {}
+        for region in self._notices:
+            with self._careful(f"queue of {region}"):
+                notices[region] = self._notices[region].poll()
+        places = {region: [o for notice in some for o in notice.objects] for region, some in notices.items()}
+        found, seen = self._files(instance, {region: some for region, some in places.items() if some}, leave)
+        for region, some in notices.items():
+            with self._careful(f"queue of {region}"):
+                self._notices[region].done(notice for notice in some if region in seen or not notice.objects)
+        return found
+
+    def _files(
+        self, instance: dg.DagsterInstance, places: Places, leave: Collection[str]
+    ) -> tuple[list[dg.RunRequest], set[str]]:
+        """Requests for what is news in these places, and the regions of which nothing in them is left to ask for."""
         settled: dict[str, list[Arrival]] = {}
-        for region, watch in self._watches.items():
-            if watch.is_local == local:
-                with self._careful(f"landing folders of {region}"):
-                    looked = watch.look()
-                    settled[region] = looked.arrivals
-                    self._set_aside(looked.strays)
-        if not any(settled.values()):
-            return []
+        for region, at in places.items():
+            with self._careful(f"landing folders of {region}"):
+                looked = self._watches[region].look(at)
+                settled[region] = looked.arrivals
+                self._set_aside(looked.strays)
+        seen = {region for region, arrivals in settled.items() if not arrivals}
+        if len(seen) == len(settled):
+            return [], seen
         leave = {*leave, *underway(instance, self._platform.registry)}
         wanted: Wanted = {}
-        for region, arrivals in settled.items():
-            if arrivals and region not in leave:
-                with self._careful(f"manifests of {region}"):
-                    news = self._watches[region].news(arrivals)
-                    of_files = [((str(arrival.path), arrival.version), arrival.day) for arrival in news]
-                    wanted[region] = self._in_time(self._asked, region, of_files)
-        return list(requests(wanted))
+        for region in settled.keys() - seen - leave:
+            with self._careful(f"manifests of {region}"):
+                news = self._watches[region].news(settled[region])
+                of_files = [((str(arrival.path), arrival.version), arrival.day) for arrival in news]
+                wanted[region] = self._in_time(self._asked, region, of_files, is_all=places[region] is None)
+        return list(requests(wanted)), seen | wanted.keys()
 
     def _batches(self, instance: dg.DagsterInstance, leave: Collection[str]) -> list[dg.RunRequest]:
         """Requests for the days of batches that are in no delivery yet."""
@@ -110,10 +134,15 @@ class Landing:
         free = waiting.keys() - underway(instance, self._platform.registry)
         return list(requests({r: self._in_time(self._asked_to_seal, r, waiting[r]) for r in sorted(free)}))
 
-    def _in_time(self, known: dict[str, Asked], region: str, news: Iterable[tuple[Version, date]]) -> set[date]:
-        """The days to ask for: at once, and later and later for what no run took in that was asked to."""
+    def _in_time(
+        self, known: dict[str, Asked], region: str, news: Iterable[tuple[Version, date]], is_all: bool = True
+    ) -> set[date]:
+        """The days to ask for: at once, and later and later for what no run took in that was asked to.
+
+        What is not among the news is forgotten where they are all that there is.
+        """
         now, before = self._clock(), known.get(region, {})
-        asked, days = {}, set()
+        asked, days = ({} if is_all else dict(before)), set()
         for key, day in news:
             times, last = before.get(key, (0, now))
             if not times or now - last >= patience(times):

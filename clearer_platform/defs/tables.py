@@ -12,6 +12,7 @@ from clearer_platform.defs.delivered import HISTORY
 from clearer_platform.defs.names import BRONZE, SILVER, asset_key, partition_key
 from clearer_platform.defs.reporting import Events, Run, Trouble, version_of
 from clearer_platform.errors import ClearerError
+from clearer_platform.serving import dropped
 from clearer_platform.silver import Outcome, SlotState
 from clearer_platform.silver.history import history
 
@@ -41,16 +42,17 @@ class RegionTables:
             return
         self.progress(self.region, f"receive {table}", 0, len(self.days))
         try:
-            received = sources.collect(self.platform, self.region, table, self.days)
+            received = dropped.collect(self.platform, self.region, table, self.days)
             slots = bronze.slots(self.layout, table, self.days)
         except ClearerError as e:
             self._all_failed(key, table, e)
             return
-        failed = {failure.day: failure.error for failure in received if isinstance(failure, sources.Failure)}
-        for day in self.days:
-            if error := failed.get(day):
-                self._trouble(key, table, day, error.message, error.hint, error.may_pass)
-            elif found := [slot for slot in slots if slot.day == day]:
+        failures = [failure for failure in received if isinstance(failure, sources.Failure)]
+        for failure in failures:
+            error = failure.error
+            self._trouble(key, table, failure.day, error.message, error.hint, error.may_pass)
+        for day in sorted(set(self.days) - {failure.day for failure in failures}):
+            if found := [slot for slot in slots if slot.day == day]:
                 version = version_of(slot.current.id for slot in found)
                 yield self.reporter.published(key, partition_key(self.region, day), _received(found), version)
             else:

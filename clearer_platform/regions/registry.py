@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from clearer_platform.declarations import read_toml, rejected
 from clearer_platform.errors import RegistryError, UnknownName
+from clearer_platform.regions.batches import BatchEntry, QueueEntry
 from clearer_platform.regions.http import HttpSource, http_source
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -80,6 +81,9 @@ class TableEntry(_Entry):
     timezone: str | None = Field(default=None, description="The source's zone where it is not the region's.")
     csv: dict[str, Any] = Field(default_factory=dict, description="What differs from the region's csv block.")
     http: dict[str, Any] | None = Field(default=None, description="The API that has it; over the region's http block.")
+    batches: BatchEntry | None = Field(
+        default=None, description="Landing files are sent through in batches; by default each is a delivery."
+    )
 
 
 class TableSource(_Entry):
@@ -141,6 +145,7 @@ class Region(_Entry):
     root: str = Field(description="Folder (relative to the home) or URL that holds the region's data.")
     work: str | None = Field(default=None, description="Local work folder of a region whose root is a bucket.")
     options: dict[str, Any] = Field(default_factory=dict, description="fsspec options of the root; no secrets.")
+    queue: QueueEntry | None = Field(default=None, description="The queue into which a root in a bucket tells of news.")
     leaves: Literal["pseudonyms", "aggregates"] = Field(
         default="aggregates", description="What may be read outside the region's root."
     )
@@ -156,6 +161,11 @@ class Region(_Entry):
     http: dict[str, Any] = Field(default_factory=dict, description="What the http blocks of its tables share.")
     tables: dict[str, TableEntry] = Field(default_factory=dict)
 
+    @field_validator("queue", mode="before")
+    @classmethod
+    def _queue(cls, entry: Any) -> Any:
+        return {"url": entry} if isinstance(entry, str) else entry
+
     @field_validator("timezone")
     @classmethod
     def _zone(cls, name: str) -> str:
@@ -169,6 +179,12 @@ class Region(_Entry):
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == "global":
             raise ValueError("a region's name is lower-case letters, digits and underscores, and not 'global'")
         return name
+
+    @model_validator(mode="after")
+    def _queue_fits(self) -> "Region":
+        if self.queue and "://" not in self.root:
+            raise ValueError("a queue tells of objects in a bucket, and root is none")
+        return self
 
     @model_validator(mode="after")
     def _formats_fit(self) -> "Region":
@@ -206,6 +222,11 @@ class Region(_Entry):
         """The API that `table` is read from, if it is; files of it may come all the same."""
         entry = self.tables[table].http
         return None if entry is None else http_source(self.http, entry)
+
+    def batches(self, table: str) -> BatchEntry | None:
+        """How the landing files of `table` are sent through in batches; None where each of them is a delivery."""
+        entry = self.tables.get(table)
+        return entry.batches if entry else None
 
     def is_due(self, table: str, day: date) -> bool:
         """Whether a delivery of `table` is expected for the business day `day`."""

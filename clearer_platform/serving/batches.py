@@ -4,7 +4,7 @@ import hashlib
 import json
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 
 from clearer_platform import gold, silver
@@ -16,7 +16,7 @@ from clearer_platform.silver.screening import Sample, Screen, Screened
 from clearer_platform.sources.batches import Batch, BatchRecord, Form, InvalidRow, Status, Summary, Taken, UnknownBatch
 from clearer_platform.sources.batches.batch import kind_of
 from clearer_platform.sources.batches.logs import summed
-from clearer_platform.sources.batches.reading import Incoming, read
+from clearer_platform.sources.batches.reading import read
 from clearer_platform.sources.batches.spool import Key, Spool
 
 NO_PARENT = "no_parent"
@@ -51,9 +51,10 @@ def take(
         incoming.content, Form(batch.form) is Form.JSON, incoming.columns, now, platform.region(region).today(now)
     )
     screened = _screen(platform, region, table)(sample, _columns(platform, contract))
-    broken = _broken(screened, incoming)
+    lines = batch.lines or [line + incoming.skipped for line in screened.lines]
+    broken = _broken(screened, lines)
     if OnInvalid(batch.on_invalid) is OnInvalid.REJECT_BATCH:
-        broken += _orphans(platform, region, contract, screened, incoming, spool)
+        broken += _orphans(platform, region, contract, screened, lines, spool)
     record = _record(platform, region, table, batch, sample, key_hash, len(screened.lines), broken)
     keys = _keys(platform, contract, screened) if record.decision is Decision.ACCEPTED else []
     kind = kind_of(record.form, incoming.columns)
@@ -193,14 +194,15 @@ def _record(
         key_hash=key_hash,
         client=batch.client,
         origin=batch.origin,
+        part=batch.part,
     )
 
 
-def _broken(screened: Screened, incoming: Incoming) -> list[InvalidRow]:
+def _broken(screened: Screened, lines: Sequence[int]) -> list[InvalidRow]:
     return [
         InvalidRow(
             row=number + 1,
-            line=screened.lines[number] + incoming.skipped,
+            line=lines[number],
             column=problem.column,
             rule=problem.rule,
             message=problem.message,
@@ -211,7 +213,7 @@ def _broken(screened: Screened, incoming: Incoming) -> list[InvalidRow]:
 
 
 def _orphans(
-    platform: Platform, region: str, contract: Contract, screened: Screened, incoming: Incoming, spool: Spool
+    platform: Platform, region: str, contract: Contract, screened: Screened, lines: Sequence[int], spool: Spool
 ) -> list[InvalidRow]:
     """The rows that would wait for a parent, in a batch that may not."""
     found: list[InvalidRow] = []
@@ -222,7 +224,7 @@ def _orphans(
         found += [
             InvalidRow(
                 row=number + 1,
-                line=screened.lines[number] + incoming.skipped,
+                line=lines[number],
                 column=column,
                 rule=f"{column or 'record'}.{NO_PARENT}",
                 message=f"no row of {reference.table} has this key yet",

@@ -5,7 +5,6 @@ repeats the answers of what had arrived and adds only what had not.
 """
 
 import hashlib
-import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,10 +16,10 @@ import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
 from clearer_platform.errors import ClearerError, DeliveryError
-from clearer_platform.silver import exact, records
+from clearer_platform.regions.batches import MOST_ROWS
+from clearer_platform.silver.cutting import Piece, delimited, objects
 from clearer_platform.storage import reported
 
-MOST_ROWS = 1000
 ATTEMPTS = 8
 WAIT, LONGEST_WAIT = 0.5, 30.0
 """Seconds: the first wait is up to the one, no wait is longer than the other unless the server asks for it."""
@@ -29,17 +28,6 @@ CREATED = 201
 """How a batch is answered that had not arrived before."""
 SHOWN = 5
 """Broken rows that a summary names."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A batch of a file that is to be sent."""
-
-    number: int
-    """From 1."""
-    content: bytes
-    lines: Sequence[int]
-    """Where in the file each of its rows begins."""
 
 
 @dataclass(frozen=True)
@@ -126,20 +114,15 @@ def cut(path: Path, size: int, *, header: bool = False, delimiter: str = ",", qu
         raise DeliveryError(
             f"{path}: line {line} is not UTF-8", hint="write the file as UTF-8 and send it again"
         ) from e
-    rows = _json_lines(path, text) if path.suffix == ".jsonl" else _records(text, delimiter, quote)
-    first = b""
-    if header and path.suffix != ".jsonl":
-        first, rows = (rows[0][1] + b"\n", rows[1:]) if rows else (b"", [])
-    if not rows:
+    is_json = path.suffix == ".jsonl"
+    try:
+        found = objects(text) if is_json else delimited(text, delimiter, quote, header=header)
+    except DeliveryError as e:
+        raise DeliveryError(f"{path}: {e.message}", hint=e.hint) from e
+    if not len(found.records):
         raise DeliveryError(f"{path} has no record", hint="look at --header" if header else None)
-    groups = [rows[at : at + size] for at in range(0, len(rows), size)]
-    joined = _array if path.suffix == ".jsonl" else lambda some: first + b"\n".join(some) + b"\n"
-    pieces = (
-        Piece(number, joined([row for _, row in group]), [line for line, _ in group])
-        for number, group in enumerate(groups, 1)
-    )
-    media = "application/json" if path.suffix == ".jsonl" else f"text/csv; header={'present' if header else 'absent'}"
-    return Cut(media, hashlib.sha256(raw).hexdigest(), tuple(pieces))
+    media = "application/json" if is_json else f"text/csv; header={'present' if header else 'absent'}"
+    return Cut(media, hashlib.sha256(raw).hexdigest(), tuple(found.pieces(size)))
 
 
 def send(cut: Cut, service: Service, senders: int = 1, progress: Callable[[int, int], None] | None = None) -> Sent:
@@ -228,31 +211,6 @@ def _wait(state: RetryCallState) -> float:
 
 def _seconds(text: str | None) -> float | None:
     return float(text) if text and text.isdecimal() else None
-
-
-def _records(text: bytes, delimiter: str, quote: str) -> list[tuple[int, bytes]]:
-    """Line and text of every record; where the quoting is not sound, what is no record is a line of its own."""
-    found = records.index(text, delimiter, quote)
-    if found is None:
-        first = exact.first_record(text, 0, delimiter, quote)
-        found, _ = exact.index(text, delimiter, quote, first[0] if first else 1)
-    return [(int(found.lines[i]), found.slice(text, i)) for i in range(len(found))]
-
-
-def _json_lines(path: Path, text: bytes) -> list[tuple[int, bytes]]:
-    rows = [(number, row) for number, row in enumerate(text.split(b"\n"), 1) if row.strip()]
-    for number, row in rows:
-        try:
-            is_object = isinstance(json.loads(row), dict)
-        except (ValueError, RecursionError):
-            is_object = False
-        if not is_object:
-            raise DeliveryError(f"{path}: line {number} is no JSON object", hint="nothing was sent; mend it first")
-    return rows
-
-
-def _array(some: Sequence[bytes]) -> bytes:
-    return b"[" + b",\n".join(some) + b"]"
 
 
 def in_order(answered: Sequence[Answered]) -> Iterator[tuple[int, str]]:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import duckdb
+from upath import UPath
 
 from clearer_platform.contracts import Contract, Reference
 from clearer_platform.platform import Platform
 from clearer_platform.silver import states
 from clearer_platform.silver.replacing import that_count
-from clearer_platform.storage import is_local
 
 LOOK_BACK = timedelta(days=35)
 ENOUGH = 3
@@ -134,7 +134,7 @@ def published_files(
         published = [state.published for state in states(platform, name, contract.name, days) if state.published]
         for outcome in that_count(published, contract.load_mode):
             path = layout.silver_file(contract.name, outcome.day, outcome.slot)
-            if not is_local(path):
-                connection.register_filesystem(path.fs)  # type: ignore[union-attr]
+            if isinstance(path, UPath) and not connection.filesystem_is_registered(path.protocol):
+                connection.register_filesystem(path.fs)
             found.append(str(path))
     return found

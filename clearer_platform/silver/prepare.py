@@ -147,7 +147,7 @@ def _rendered(
 def _indexed(delivery: Delivery, text: Text, buffer: Buffer, contract: Contract, source: TableSource) -> Prepared:
     csv = source.csv
     found = records.index(buffer, csv.delimiter, csv.quote)
-    header = _header(found, buffer, contract, source)
+    header = header_of(found, buffer, contract, source)
     found, good = segments.checked(found, buffer, csv.delimiter, csv.quote, len(header.columns))
     return _prepared(delivery, text, buffer, header, found, good)
 
@@ -169,7 +169,8 @@ def _segmented(delivery: Delivery, text: Text, buffer: Buffer, contract: Contrac
     return _prepared(delivery, text, buffer, header, found, good)
 
 
-def _header(found: Records | None, buffer: Buffer, contract: Contract, source: TableSource) -> Header:
+def header_of(found: Records | None, buffer: Buffer, contract: Contract, source: TableSource) -> Header:
+    """The header of a delimited text, whose records `found` are if it is sound. Raises Refusal."""
     csv = source.csv
     at = _first_filled(buffer) if found is None else int(found.starts[0]) if len(found) else len(buffer)
     if at >= len(buffer):

@@ -7,8 +7,9 @@ from clearer_platform.bronze import Receipt
 from clearer_platform.platform import Platform
 from clearer_platform.sources import batches, files, http
 from clearer_platform.sources.failure import Failure
-from clearer_platform.sources.files import Arrival, Stray, changed, deliver_file, landed, pending
+from clearer_platform.sources.files import Arrival, Stray, deliver_file, landed, pending
 from clearer_platform.sources.http import due
+from clearer_platform.sources.landing import changed
 
 __all__ = ["Arrival", "Failure", "Stray", "changed", "collect", "deliver_file", "due", "landed", "pending"]
 

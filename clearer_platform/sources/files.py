@@ -3,7 +3,8 @@
 Instead of delimited text (`.csv`) a file may hold JSON lines (`.jsonl`).
 
 A landing file stays where it is; the manifests decide whether it is new, by its size and time and then by its bytes.
-Beside it may lie `<name>.done`, by which its sender says that it is complete.
+Beside it may lie `<name>.done`, by which its sender says that it is complete. Where the registry says that a table's
+landing files are sent through in batches (`dropped.py`), their names need no day: it is that of their receipt.
 """
 
 import re
@@ -22,7 +23,9 @@ from clearer_platform.errors import DeliveryError, StorageError
 from clearer_platform.platform import Platform
 from clearer_platform.storage import listing
 
-NAME = re.compile(r"(?<!\d)(\d{4}-\d{2}-\d{2})(?!\d).*\.(?:csv|jsonl)(?:\.gz|\.zst)?$", re.IGNORECASE)
+ENDING = r"\.(?:csv|jsonl)(?:\.gz|\.zst)?$"
+NAME = re.compile(rf"(?<!\d)(\d{{4}}-\d{{2}}-\d{{2}})(?!\d).*{ENDING}", re.IGNORECASE)
+DROPPED = re.compile(rf".{ENDING}", re.IGNORECASE)
 IN_PROGRESS = (".tmp", ".part", ".partial", ".crdownload")
 DONE = ".done"
 LOGS, SUMMARY = ".batches", ".summary.json"
@@ -80,11 +83,13 @@ class Teller:
     """Tells what files in a region's landing folders are, at one instant. Whatever all of them share is read once."""
 
     def __init__(self, platform: Platform, region: str, now: datetime) -> None:
-        self._region, self._registry = region, platform.registry
+        self._region, self._registry, self._today = region, platform.registry, platform.region(region).today(now)
         self._newest = platform.registry.newest_day(now)
         self._root = platform.layout(region).root
         self.landing = self._root / "landing"
-        self._tables = {str(platform.layout(region).landing(table)): table for table in platform.region(region).tables}
+        entries = platform.region(region).tables
+        self._tables = {str(platform.layout(region).landing(table)): table for table in entries}
+        self._dropped = {table for table, entry in entries.items() if entry.batches}
 
     def __call__(self, text: str, version: str) -> Arrival | Stray | None:
         """What the file at `text` is; None where it is hidden, in progress, or beside another."""
@@ -92,7 +97,8 @@ class Teller:
         if name.startswith(".") or name.lower().endswith((*IN_PROGRESS, DONE, SUMMARY)) or folder.endswith(LOGS):
             return None
         path = UPath(text, **self._root.storage_options) if isinstance(self._root, UPath) else Path(text)
-        table, day = self._tables.get(folder), business_day(name)
+        table = self._tables.get(folder)
+        day = self._day_of_receipt(name) if table in self._dropped else business_day(name)
         if table is not None and day is not None and (reason := self._objection(name, day)) is None:
             return Arrival(self._region, table, day, path, version)
         if folder == str(self.landing):
@@ -100,8 +106,12 @@ class Teller:
         elif table is None:
             reason = f"region {self._region} delivers no table called {folder.rpartition('/')[2]!r}"
         elif day is None:
-            reason = "its name has no possible day (YYYY-MM-DD) or does not end in .csv[.gz|.zst]"
+            lacks = "" if table in self._dropped else "has no possible day (YYYY-MM-DD) or "
+            reason = f"its name {lacks}does not end in .csv[.gz|.zst]"
         return Stray(self._region, path, reason or "", version, self._root)
+
+    def _day_of_receipt(self, name: str) -> date | None:
+        return self._today if DROPPED.search(name) else None
 
     def _objection(self, name: str, day: date) -> str | None:
         """Why a file of this name and day cannot be received, if it cannot."""
@@ -113,14 +123,11 @@ class Teller:
 
 
 def pending(platform: Platform, region: str, table: str, days: Collection[date] | None = None) -> list[Arrival]:
-    """The landing files of a table (for `days`, or all) that bronze does not have yet."""
+    """The landing files of a table (for `days`, or all) that are deliveries, and that bronze does not have yet."""
+    if platform.region(region).batches(table):
+        return []
     arrivals = [a for a in landed(platform, region, [table])[0] if days is None or a.day in days]
     return _unreceived(_slots_of(platform, region, table, arrivals), arrivals)
-
-
-def changed(platform: Platform, region: str, table: str) -> list[Arrival]:
-    """The pending files that would change something; one that was only moved or touched is no news."""
-    return news(platform, region, table, landed(platform, region, [table])[0])
 
 
 def news(platform: Platform, region: str, table: str, arrivals: Collection[Arrival]) -> list[Arrival]:

@@ -12,9 +12,12 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from upath import UPath
+
 from clearer_platform.platform import Platform
-from clearer_platform.sources.files import DONE, Arrival, Stray, Teller, news
-from clearer_platform.storage import is_local, listing
+from clearer_platform.sources.files import DONE, Arrival, Stray, Teller
+from clearer_platform.sources.landing import news
+from clearer_platform.storage import is_local, listing, versions
 
 ASK_AGAIN = 300.0
 """Seconds after which the manifests of a bucket are asked again; of a local root it is seen when they change."""
@@ -66,10 +69,10 @@ class Watch:
         self._looks = Looks(platform.settings.settle, clock)
         self._known: dict[str, Known] = {}
 
-    def look(self) -> Looked:
-        """What is complete in the landing folders and not known to be old."""
+    def look(self, at: Collection[UPath] | None = None) -> Looked:
+        """What is complete in the landing folders, or of the objects named, and not known to be old."""
         tell, found = Teller(self._platform, self._region, datetime.now(UTC)), Looked()
-        listed = listing(tell.landing)
+        listed = listing(tell.landing) if at is None else versions(at)
         unknown = {text: version for text, version in listed.items() if not self._is_known(text, version)}
         settled = self._looks.settled(unknown)
         for text in {*settled, *(text for text in unknown if self._is_marked(text, listed))}:

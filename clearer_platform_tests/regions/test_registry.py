@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -36,6 +37,12 @@ def registry_file(folder: Path, text: str | bytes) -> Path:
         (SMALL + '[regions.eu.tables.sales]\ndays = ["someday"]', "days"),
         (SMALL + 'leaves = "everything"', "regions.eu.leaves"),
         (SMALL + 'cutoff = "late"', "regions.eu.cutoff"),
+        (SMALL + "[regions.eu.tables.sales.batches]\nsize = 0", "greater than or equal to 1"),
+        (SMALL + "[regions.eu.tables.sales.batches]\nsize = 1001", "less than or equal to 1000"),
+        (SMALL + '[regions.eu.tables.sales.batches]\non_invalid = "ignore"', "on_invalid"),
+        (SMALL + 'queue = "https://sqs.eu-central-1.amazonaws.com/1/q"', "root is none"),
+        (SMALL.replace('"eu"', '"s3://eu"') + 'queue = "eu-landing"', "regions.eu.queue.url"),
+        (SMALL.replace('"eu"', '"s3://eu"') + 'queue = "https://me:pw@sqs.example.com/1/q"', "address of a queue"),
     ],
 )
 def test_a_registry_that_cannot_be_names_the_entry_and_the_reason(tmp_path, text, said):
@@ -95,3 +102,21 @@ def test_slot_names_survive_the_file_system():
     for name in ("a.csv", "Ünïcode 2024.csv", "../../etc/passwd", "a%2Fb", "x:y*?.csv"):
         assert "/" not in quoted(name)
         assert unquoted(quoted(name)) == name
+
+
+def test_a_table_goes_through_in_batches_where_it_is_said(tmp_path: Path) -> None:
+    text = SMALL.replace('"eu"', '"s3://eu"') + 'queue = "https://sqs.example.com/1/q"\n'
+    text += "[regions.eu.tables.sales]\nbatches = { size = 7 }\n[regions.eu.tables.rates]\n"
+    region = load_registry(registry_file(tmp_path, text)).region("eu")
+    sales = region.batches("sales")
+    assert sales and (sales.size, sales.on_invalid) == (7, "reject_rows")
+    assert region.batches("rates") is None and region.batches("nothing") is None
+    assert region.queue and (region.queue.url, region.queue.endpoint) == (
+        "https://sqs.example.com/1/q",
+        "https://sqs.example.com",
+    )
+
+
+def test_what_is_a_whole_picture_cannot_come_in_batches(make_platform: Callable[..., Platform]) -> None:
+    with pytest.raises(RegistryError, match=r"tables\.stores\.batches: a delivery of stores is the whole picture"):
+        make_platform(SMALL + "[regions.eu.tables.stores]\nbatches = {}\n")

@@ -83,3 +83,13 @@ def test_volume_is_compared_with_the_days_before_it_alone() -> None:
 def test_half_to_double_the_usual_is_usual(records: int, usual: bool) -> None:
     """Less or more is worth a warning."""
     assert DayHistory(records, 100.0).is_usual is usual
+
+
+def test_parents_are_looked_for_in_a_bucket_as_well(make_platform: Callable[..., Platform]) -> None:
+    """Where there are several files, of which the engine is told one by one."""
+    bucket = make_platform(REGISTRY.replace('root = "one"', 'root = "memory://history/one"'))
+    bring(bucket, "customers", FIRST, [person("C1")])
+    for number in range(2):
+        bring(bucket, "transactions", FIRST + timedelta(number), [sale(number, "C1"), sale(number + 5, "C2")])
+    found = history(bucket, "one", "transactions", [FIRST, FIRST + timedelta(1)])
+    assert [some.orphans["customers (customer_id)"] for some in found.values()] == [1, 1]

@@ -10,8 +10,8 @@ region (`restoring.py` makes it anew), `sealing.py` makes deliveries of them, `l
 are judged in `silver`, which stands above; `serving/batches.py` puts both together.
 """
 
+from clearer_platform.regions.batches import MOST_ROWS
 from clearer_platform.sources.batches.batch import (
-    MOST_ROWS,
     Batch,
     BatchError,
     BatchRecord,

@@ -9,11 +9,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from clearer_platform.bronze import Decision, OnInvalid
+from clearer_platform.bronze import Decision, OnInvalid, Part
 from clearer_platform.errors import ClearerError
-
-MOST_ROWS = 1000
-"""Rows of a batch; more are refused."""
 
 
 class Form(StrEnum):
@@ -58,6 +55,10 @@ class Batch:
     """Who sends it, as the log calls it."""
     origin: str | None = None
     """The file or object that the rows come from: logs are written beside it. Never a name that a client chose."""
+    part: Part | None = None
+    """Which part of its origin it is."""
+    lines: Sequence[int] | None = None
+    """The line of its origin on which each row begins; by default its own lines are told."""
 
 
 class InvalidRow(BaseModel):
@@ -68,7 +69,8 @@ class InvalidRow(BaseModel):
     row: int
     """Number of the row in its batch, from 1."""
     line: int
-    """Line of the batch's CSV text on which it begins (a header line counts); of JSON, its row number."""
+    """Line on which it begins: of the file that the batch is a part of; else of its CSV text (a header line counts),
+    or of JSON its row number."""
     column: str | None = None
     rule: str
     message: str
@@ -100,6 +102,7 @@ class BatchRecord(BaseModel):
     key_hash: str | None = Field(default=None, description="SHA-256 of the idempotency key.")
     client: str
     origin: str | None = None
+    part: Part | None = None
 
     @property
     def written(self) -> int:

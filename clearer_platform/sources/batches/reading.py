@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 
 from clearer_platform.contracts import Contract
 from clearer_platform.regions import TableSource
+from clearer_platform.regions.batches import MOST_ROWS
 from clearer_platform.sources.batches.batch import (
-    MOST_ROWS,
     Batch,
     EmptyBatch,
     Form,

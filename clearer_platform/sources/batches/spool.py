@@ -40,6 +40,7 @@ CREATE TABLE batches (
     slot TEXT,
     UNIQUE (table_name, key_hash)
 );
+CREATE INDEX origins ON batches (origin, number);
 CREATE INDEX unsealed ON batches (table_name, day, number) WHERE slot IS NULL;
 CREATE TABLE parents (table_name TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (table_name, key)) WITHOUT ROWID;
 """
@@ -132,6 +133,12 @@ class Spool:
         with self._reading() as con:
             return list(_entries(con, f"{where} ORDER BY number LIMIT {limit:d}", values))
 
+    def last(self, table: str, origin: str) -> Entry | None:
+        """The batch of a table that came last from an origin."""
+        where = "WHERE table_name = ? AND origin = ? ORDER BY number DESC LIMIT 1"
+        with self._reading() as con:
+            return next(_entries(con, where, [table, origin]), None)
+
     def unsealed(self, table: str, days: Collection[date] | None) -> list[Entry]:
         """The batches of a table (of `days`, or all) that are in no delivery, by day and order of receipt."""
         with self._reading() as con:
@@ -162,6 +169,11 @@ class Spool:
         with self._reading() as con:
             query = "SELECT 1 FROM parents WHERE table_name = ? AND key = ?"
             return {key for key in keys if con.execute(query, [table, json.dumps(key)]).fetchone()}
+
+    def close(self) -> None:
+        """Close the connection that stays open in this thread, where one does."""
+        if known := _kept.connections.pop(self.path, None):
+            known[1].close()
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
