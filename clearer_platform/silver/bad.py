@@ -41,7 +41,7 @@ def fill_bad(con: duckdb.DuckDBPyConnection, judgement: Judgement, located: pa.T
         for name, value in judgement.constants.items()
     ]
     con.execute(
-        f"""CREATE OR REPLACE TEMP TABLE {judgement.table(BAD)} AS
+        f"""CREATE OR REPLACE TABLE {judgement.table(BAD)} AS
         SELECT l.number AS _number, l.line AS _line, l.raw AS _raw,
             CASE WHEN l.rule IS NULL THEN j._rules ELSE [l.rule] END AS _rules,
             coalesce(j._warnings, []) AS _warnings, {", ".join(rest)}
@@ -53,7 +53,7 @@ def fill_bad(con: duckdb.DuckDBPyConnection, judgement: Judgement, located: pa.T
 def find_repeated(con: duckdb.DuckDBPyConnection, judgement: Judgement) -> None:
     """Fill the table `clashing` with the rows of an append table whose key an earlier good row of the delivery has."""
     clashing, judged = judgement.table(CLASHING), judgement.table(JUDGED)
-    con.execute(f"CREATE OR REPLACE TEMP TABLE {clashing} (row BIGINT, rule VARCHAR)")
+    con.execute(f"CREATE OR REPLACE TABLE {clashing} (row BIGINT, rule VARCHAR)")
     if judgement.contract.load_mode is LoadMode.APPEND:
         con.execute(
             f"""INSERT INTO {clashing} SELECT row, '{REPEATED_KEY}' FROM (

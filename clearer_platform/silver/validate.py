@@ -96,7 +96,7 @@ def fill(
         rounds.append(f"LIMIT {SAMPLE}")
     while rounds:
         limit = rounds.pop()
-        _create(con, f"CREATE OR REPLACE TEMP TABLE {judged} AS {judgement.sql(texts, years.known)} {limit}")
+        _create(con, f"CREATE OR REPLACE TABLE {judged} AS {judgement.sql(texts, years.known)} {limit}")
         if further := _far(con, judged):
             years.known |= further
             rounds = rounds or [limit]
