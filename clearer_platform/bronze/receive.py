@@ -3,6 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -119,13 +120,16 @@ def _after(newest: Delivery | None, now: datetime) -> datetime:
 
 
 def _copy(source: Path | UPath | BinaryIO, origin: str, spool: Path) -> tuple[int, str]:
-    """Copy `source` to `spool`; the number of bytes and their SHA-256."""
+    """Copy `source` to `spool`; the number of bytes and their SHA-256, which a thread takes while they are written."""
     digest, size = hashlib.sha256(), 0
-    with reported("write", spool), spool.open("wb") as copy:
+    with ThreadPoolExecutor(1, "hash") as thread, reported("write", spool), spool.open("wb") as copy:
+        hashed = thread.submit(digest.update, b"")
         for block in _blocks(source, origin):
-            digest.update(block)
+            hashed.result()  # never more than one block ahead
+            hashed = thread.submit(digest.update, block)
             size += len(block)
             copy.write(block)
+        hashed.result()
     return size, digest.hexdigest()
 
 

@@ -53,7 +53,7 @@ def fill_bad(con: duckdb.DuckDBPyConnection, judgement: Judgement, located: pa.T
         for name, value in judgement.constants.items()
     ]
     con.execute(
-        f"""CREATE OR REPLACE TEMP TABLE {judgement.table(BAD)} AS
+        f"""CREATE OR REPLACE TABLE {judgement.table(BAD)} AS
         SELECT l.number AS _number, l.line AS _line, l.raw AS _raw,
             CASE WHEN l.rule IS NULL THEN j._rules ELSE [l.rule] END
                 || CASE WHEN l.besides IS NULL THEN []::VARCHAR[] ELSE [l.besides] END AS _rules,
@@ -66,7 +66,7 @@ def fill_bad(con: duckdb.DuckDBPyConnection, judgement: Judgement, located: pa.T
 def find_repeated(con: duckdb.DuckDBPyConnection, judgement: Judgement) -> None:
     """Fill the table `clashing` with the rows of an append table whose key an earlier good row of the delivery has."""
     clashing, judged = judgement.table(CLASHING), judgement.table(JUDGED)
-    con.execute(f"CREATE OR REPLACE TEMP TABLE {clashing} (row BIGINT, rule VARCHAR)")
+    con.execute(f"CREATE OR REPLACE TABLE {clashing} (row BIGINT, rule VARCHAR)")
     if judgement.contract.load_mode is LoadMode.APPEND:
         # A key of another batch is that of another delivery, which happens to have been sealed into the same.
         group, batches = ("_batch, ", f"JOIN {NUMBERED} ON _judged = rowid") if judgement.in_batches else ("", "")

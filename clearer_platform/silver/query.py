@@ -48,7 +48,7 @@ class Judgement:
         return {c.name: i for i, c in enumerate(columns) if c.name in self.contract.key}
 
     def table(self, what: str) -> str:
-        """Name of the temporary table that holds `what` of the rows."""
+        """Name of the table that holds `what` of the rows."""
         return identifier(f"{what} {self.contract.name}")
 
     @cached_property

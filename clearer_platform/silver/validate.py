@@ -101,7 +101,7 @@ def fill(
         rounds.append(f"LIMIT {SAMPLE}")
     while rounds:
         limit = rounds.pop()
-        execute(con, f"CREATE OR REPLACE TEMP TABLE {judged} AS {judgement.sql(texts, years.known)} {limit}")
+        execute(con, f"CREATE OR REPLACE TABLE {judged} AS {judgement.sql(texts, years.known)} {limit}")
         rules = con.execute(f"SELECT DISTINCT unnest(_rules) FROM {judged} WHERE len(_rules) > 0").fetchall()
         if further := far(rule for (rule,) in rules):
             years.known |= further

@@ -185,6 +185,39 @@ def test_many_files_cost_little_more_than_one(region: Region) -> None:
     assert made == [20]
 
 
+def test_files_written_side_by_side_keep_their_own_rows_and_lines(make_region: Callable[..., Region]) -> None:
+    region = make_region(THINGS)
+    for i in range(9):
+        blank = "\n" * (i % 3)  # lines are then no matter of arithmetic
+        region.deliver(
+            HEAD + "".join(f"{blank}r{i}n{n},,{n}.00,,\n" for n in range(50 + i)) + "!,,1.00,,\n", f"{i}.csv"
+        )
+    for i, state in enumerate(region.bring_up()):
+        judged, step = region.judged(state), 1 + i % 3
+        assert [(row["id"], row["_line"]) for row in judged.accepted] == [
+            (f"r{i}n{n}", 1 + step * (n + 1)) for n in range(50 + i)
+        ]
+        assert list(judged.broken) == [1 + step * (50 + i) + 1]
+
+
+def test_a_file_that_cannot_be_written_stops_those_beside_it(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
+    audit = write.audit
+
+    def full(place: Path, contract: Contract, outcome: silver.Outcome) -> None:
+        if outcome.slot == "2.csv":
+            raise StorageError("the disk is full")
+        audit(place, contract, outcome)
+
+    for i in range(6):
+        region.deliver(GOOD, f"{i}.csv")
+    monkeypatch.setattr(write, "audit", full)
+    with pytest.raises(StorageError, match="the disk is full"):
+        region.bring_up()
+    monkeypatch.setattr(write, "audit", audit)
+    assert all(state.is_current and state.published for state in region.bring_up())
+    assert not list(region.home.rglob(f"{storage.PARTIAL}*"))
+
+
 def test_a_bucket(bucket_platform: Any) -> None:
     from io import BytesIO
 
