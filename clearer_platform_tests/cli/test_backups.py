@@ -11,21 +11,14 @@ TABLES = ("customers", "transactions")
 
 
 @pytest.fixture
-def ready(empty, prepared_dbt):
-    """A home with nothing in it but a dbt project that has been read."""
-    (empty.home / "dbt").symlink_to(prepared_dbt)
-    return empty
-
-
-@pytest.fixture
-def home(ready):
+def home(empty):
     """A home to which eu has delivered two tables; gold has not been built."""
     for table in TABLES:
         name = f"{table}-2024-03-30.csv"
-        file = ready.home / name
+        file = empty.home / name
         file.write_bytes(text(EU[name], "eu"))
-        ready("deliver", file, "--table", table, "--region", "eu", "--day", "2024-03-30")
-    return ready
+        empty("deliver", file, "--table", table, "--region", "eu", "--day", "2024-03-30")
+    return empty
 
 
 def test_from_backup_to_restore_and_back(home):
@@ -87,5 +80,5 @@ def test_gold_and_everything(own):
         (["backups", "verify", "t-20240330T120000.000000Z-0123456789abcdef", "-r", "eu"], 1, "there is no backup"),
     ],
 )
-def test_what_cannot_be_is_said(ready, arguments, code, said):
-    assert said in ready.error(*arguments, code=code)
+def test_what_cannot_be_is_said(empty, arguments, code, said):
+    assert said in empty.error(*arguments, code=code)

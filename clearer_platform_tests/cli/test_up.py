@@ -92,15 +92,14 @@ def test_the_api_of_a_sample_runs_as_long_as_its_home_does(tmp_path):
         assert probe.connect_ex(("127.0.0.1", mark["port"])) != 0
 
 
-def test_a_port_that_is_taken(own):
+@pytest.mark.parametrize("option", ["--port", "--api-port"])
+def test_a_port_that_is_taken(empty, option):
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        error = own.error("up", "--port", taken.getsockname()[1])
-        assert "cannot listen on 127.0.0.1:" in error
-        assert "--port" in error
-        error = own.error("up", "--port", free_port(), "--api-port", taken.getsockname()[1])
-    assert "--api-port" in error
+        error = empty.error("up", "--port", free_port(), option, taken.getsockname()[1])
+    assert "cannot listen on 127.0.0.1:" in error
+    assert f"choose another with {option}" in error
 
 
 def test_a_host_that_is_not_ours(own):
