@@ -113,6 +113,7 @@ def test_check(cli, monkeypatch):
         ("contracts", True),
         ("registry and contracts together", True),
         ("HTTP sources", True),
+        ("queues", True),
         ("dbt project", True),
         ("roles", True),
         ("asset definitions", True),

@@ -115,7 +115,7 @@ def test_a_region_that_cannot_be_looked_at_keeps_no_other_waiting(desk: Desk, mo
     desk.land("north", day(0))
     broken = desk.landing._watches["north"]
 
-    def fails() -> None:
+    def fails(at: object) -> None:
         raise StorageError("cannot list the landing folder")
 
     monkeypatch.setattr(broken, "look", fails)
@@ -128,7 +128,7 @@ def test_buckets_are_looked_into_as_often_as_it_is_set(desk: Desk, monkeypatch: 
     for region, watch in desk.landing._watches.items():
         watch.is_local = region == "north"
         look = watch.look
-        monkeypatch.setattr(watch, "look", lambda r=region, look=look: looks[r].append(desk.now) or look())
+        monkeypatch.setattr(watch, "look", lambda at, r=region, look=look: looks[r].append(desk.now) or look(at))
     for second in range(0, 12, 2):
         desk.now = float(second)
         desk.tick()
