@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from clearer_platform import silver
-from clearer_platform.contracts import LoadMode
-from clearer_platform.errors import Busy
-from clearer_platform.silver import batches
+from clearer_platform import silver, storage
+from clearer_platform.contracts import Contract, LoadMode
+from clearer_platform.errors import Busy, StorageError
+from clearer_platform.silver import batches, write
 from clearer_platform.silver.states import Place
 from clearer_platform_tests.silver.judging import (
     BETTER,
