@@ -3,7 +3,6 @@
 import hashlib
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -120,16 +119,13 @@ def _after(newest: Delivery | None, now: datetime) -> datetime:
 
 
 def _copy(source: Path | UPath | BinaryIO, origin: str, spool: Path) -> tuple[int, str]:
-    """Copy `source` to `spool`; the number of bytes and their SHA-256, which a thread takes while they are written."""
+    """Copy `source` to `spool`; the number of bytes and their SHA-256."""
     digest, size = hashlib.sha256(), 0
-    with ThreadPoolExecutor(1, "hash") as thread, reported("write", spool), spool.open("wb") as copy:
-        hashed = thread.submit(digest.update, b"")
+    with reported("write", spool), spool.open("wb") as copy:
         for block in _blocks(source, origin):
-            hashed.result()  # never more than one block ahead
-            hashed = thread.submit(digest.update, block)
+            digest.update(block)
             size += len(block)
             copy.write(block)
-        hashed.result()
     return size, digest.hexdigest()
 
 
