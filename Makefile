@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export CLEARER_HOME ?= .clearer
 
-.PHONY: help install demo up test test-all pytest lint bench bench-subscriptions pictures clean
+.PHONY: help install demo up test test-all pytest lint bench bench-subscriptions bench-service pictures clean
 
 help:
 	@echo "make demo      sample deliveries of four regions -> bronze -> silver -> gold, with the results on the screen"
@@ -13,6 +13,7 @@ help:
 	@echo "make test-all  the same and the slow ones: minutes of random kills"
 	@echo "make bench     10,000,000 transactions beside a hand-written DuckDB script and pandas (about a quarter of an hour)"
 	@echo "make bench-subscriptions  up to 1,000,000 stores beside PySpark (Java 17 is needed), pandas and a DuckDB script"
+	@echo "make bench-service  rows a second through the REST service, beside the usual row-by-row one"
 	@echo "make pictures  the README's pictures, taken anew"
 
 install: $(VENV)/.installed
@@ -54,6 +55,9 @@ bench: install
 
 bench-subscriptions: install
 	$(BIN)/python -m bench.subscriptions
+
+bench-service: install
+	$(BIN)/python -m bench.service
 
 pictures: install
 	$(BIN)/python -m docs.pictures
