@@ -203,10 +203,10 @@ def test_files_written_side_by_side_keep_their_own_rows_and_lines(make_region: C
 def test_a_file_that_cannot_be_written_stops_those_beside_it(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
     audit = write.audit
 
-    def full(place: Path, contract: Contract, outcome: silver.Outcome) -> None:
+    def full(place: Path, contract: Contract, outcome: silver.Outcome, *more: Any) -> None:
         if outcome.slot == "2.csv":
             raise StorageError("the disk is full")
-        audit(place, contract, outcome)
+        audit(place, contract, outcome, *more)
 
     for i in range(6):
         region.deliver(GOOD, f"{i}.csv")

@@ -103,8 +103,8 @@ def test_line_breaks_in_a_file_that_is_read_in_pieces(
 ) -> None:
     """Its text has one record a line; what the engine reads has not, and must be read from its beginning, once."""
     queries: list[str] = []
-    create = validate._create
-    monkeypatch.setattr(validate, "_create", lambda con, query: (queries.append(query), create(con, query)))
+    execute = validate.execute
+    monkeypatch.setattr(validate, "execute", lambda con, query: (queries.append(query), execute(con, query)))
     number, text = 90_000, 'x,y,z\n1,2,3\n"' * 7
     data = "".join(json.dumps({"a": str(n), "b": text, "c": None}) + "\n" for n in range(number))
     assert len(data) > validate.PARALLEL_BYTES
