@@ -33,7 +33,10 @@ with standby.ahead(platform):
 
 def command(platform: Platform, what: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, what], env=environment(platform.settings.home), stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", COMMAND, what],
+        env=environment(platform.settings.home),
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 
