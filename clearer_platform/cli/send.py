@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,6 +30,9 @@ def send(
     url: Annotated[
         str, typer.Option(envvar="CLEARER_API_URL", help="Where the service answers.")
     ] = "http://127.0.0.1:3001",
+    logs: Annotated[
+        bool, typer.Option("--logs/--no-logs", help="Write what came of it beside the file, without values.")
+    ] = True,
     json: Json = False,
 ) -> None:
     """Send a file to the service in batches of 1 to 1,000 rows.
@@ -37,7 +40,9 @@ def send(
     The API key stands in the variable CLEARER_API_KEY. What does not arrive
     is tried again; a file that is sent once more adds nothing to what has
     arrived. With --parallel the batches may arrive in another order than the
-    file's. The exit code is 3 where rows or batches were not written.
+    file's. What came of it is written to <file>.summary.json, and of each
+    batch with an invalid row to <file>.batches/. The exit code is 3 where
+    rows or batches were not written.
 
     [bold]Examples[/bold]
 
@@ -56,10 +61,12 @@ def send(
     service = sending.Service(url, key, table, on_invalid)
     with progress(f"sending {plural(len(cut.pieces), 'batch')}") as advance:
         sent = sending.send(cut, service, parallel, advance)
+    summary = sending.write_logs(file, sent) if logs else None
     if json:
-        print_json(_as_json(sent))
+        print_json(sent.summary)
     else:
         _print(sent)
+        note(f"the log of it is {summary}" if summary else "no log was written")
     if sent.failed or sent.total("invalid"):
         raise typer.Exit(FAILED_DAYS)
 
@@ -81,19 +88,3 @@ def _print(sent: "Sent") -> None:
         say(f"batch {failed.piece.number} (from line {failed.piece.lines[0]}): {failed.reason}", style="red")
     if sent.failed:
         note("send the file again: what has arrived is not written twice")
-
-
-def _as_json(sent: "Sent") -> dict[str, Any]:
-    from clearer_platform.serving.sending import in_order
-
-    return {
-        "batches": len(sent.answered),
-        "arrived_before": sum(one.is_repeated for one in sent.answered),
-        "rejected": len(sent.rejected),
-        **{name: sent.total(name) for name in ("rows", "valid", "invalid")},
-        "written": sent.written,
-        "broken": [{"line": line, "rule": rule} for line, rule in in_order(sent.answered)],
-        "failed": [
-            {"batch": one.piece.number, "line": one.piece.lines[0], "reason": one.reason} for one in sent.failed
-        ],
-    }

@@ -5,6 +5,7 @@ repeats the answers of what had arrived and adds only what had not.
 """
 
 import hashlib
+import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from clearer_platform.errors import ClearerError, DeliveryError
 from clearer_platform.regions.batches import MOST_ROWS
 from clearer_platform.silver.cutting import Piece, delimited, objects
-from clearer_platform.storage import reported
+from clearer_platform.sources.files import LOGS, SUMMARY
+from clearer_platform.storage import publish_bytes, reported
 
 ATTEMPTS = 8
 WAIT, LONGEST_WAIT = 0.5, 30.0
@@ -86,6 +88,21 @@ class Sent:
         """Rows that go on to gold."""
         return sum(one.record["valid"] for one in self.answered if one.record["decision"] == "accepted")
 
+    @property
+    def summary(self) -> dict[str, Any]:
+        """All of it in figures, and what was wrong with which line: never what the line holds."""
+        return {
+            "batches": len(self.answered),
+            "arrived_before": sum(one.is_repeated for one in self.answered),
+            "rejected": len(self.rejected),
+            **{name: self.total(name) for name in ("rows", "valid", "invalid")},
+            "written": self.written,
+            "broken": [{"line": line, "rule": rule} for line, rule in in_order(self.answered)],
+            "failed": [
+                {"batch": one.piece.number, "line": one.piece.lines[0], "reason": one.reason} for one in self.failed
+            ],
+        }
+
 
 @dataclass(frozen=True)
 class Service:
@@ -144,6 +161,20 @@ def send(cut: Cut, service: Service, senders: int = 1, progress: Callable[[int, 
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return sent
+
+
+def write_logs(path: Path, sent: Sent) -> Path:
+    """Write what came of a file beside it, as of any file that is sent through in batches; where the summary is.
+
+    `<name>.summary.json`, and `<name>.batches/<batch id>.json` of each batch with an invalid row. Raises StorageError.
+    """
+    for one in sent.answered:
+        if one.record["invalid"]:
+            log = path.with_name(path.name + LOGS) / f"{one.record['id']}.json"
+            publish_bytes(json.dumps(one.record, indent=1).encode(), log)
+    summary = path.with_name(path.name + SUMMARY)
+    publish_bytes(json.dumps(sent.summary, indent=1).encode(), summary)
+    return summary
 
 
 def key_of(cut: Cut, service: Service, piece: Piece) -> str:

@@ -106,7 +106,7 @@ class Receiver:
             if fault == "after":
                 return None
         rows = len(body.strip().split(b"\n"))
-        said = {"rows": rows, "valid": rows - 1, "invalid": 1, "decision": "accepted"}
+        said = {"id": key[:8], "rows": rows, "valid": rows - 1, "invalid": 1, "decision": "accepted"}
         broken = [{"row": rows, "line": rows, "column": "job", "rule": "job.missing", "message": "no value"}]
         return 201 if is_new else 200, {}, json.dumps({**said, "invalid_rows": broken}).encode()
 
@@ -184,3 +184,15 @@ def test_a_service_that_is_not_there_is_no_silent_loss(tmp_path, monkeypatch, im
     monkeypatch.setattr(sending, "ATTEMPTS", 3)
     sent = send(cut(written(tmp_path / "jobs.csv", [("1", "a")]), 1), Service("http://127.0.0.1:9", "secret", "jobs"))
     assert not sent.answered and "did not answer" in sent.failed[0].reason and "3 times" in sent.failed[0].reason
+
+
+def test_what_came_of_a_file_is_written_beside_it(tmp_path, impatient):
+    path, receiver = written(tmp_path / "jobs.csv", [(str(n), "secret") for n in range(5)]), Receiver(0, 1)
+    with served(receiver) as url:
+        sent = send(cut(path, 3), Service(url, "secret", "jobs"))
+    summary = json.loads(sending.write_logs(path, sent).read_text())
+    assert (summary["batches"], summary["rows"], summary["written"]) == (2, 5, 3)
+    assert summary["broken"] == [{"line": 3, "rule": "job.missing"}, {"line": 5, "rule": "job.missing"}]
+    logs = sorted((tmp_path / "jobs.csv.batches").iterdir())
+    assert {json.loads(log.read_text())["id"] for log in logs} == {key[:8] for key in receiver.kept}
+    assert not any("secret" in log.read_text() for log in [*logs, tmp_path / "jobs.csv.summary.json"])
