@@ -3,13 +3,16 @@
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from sqlalchemy import URL, create_engine, text
 from upath import UPath
 
 from clearer_platform.platform import Platform
+from clearer_platform.sample.databases import DatabaseServer, NoServer, mariadb, postgresql
 from clearer_platform.settings import Settings
 
 EFFORT = int(os.environ.get("CLEARER_TEST_EFFORT", "1"))
@@ -151,3 +154,45 @@ def bucket_platform(bucket: UPath, s3_endpoint: str, make_platform: Callable[...
     options = f'options = {{ endpoint_url = "{s3_endpoint}" }}'
     text = REGIONS.replace('root = "eu"', f'root = "s3://{bucket.drive}/eu"\n{options}')
     return make_platform(text)
+
+
+def _server(start: Callable[[], AbstractContextManager[DatabaseServer]]) -> Iterator[DatabaseServer]:
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(start())
+        except NoServer as e:
+            pytest.skip(f"not run: {e}")
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[DatabaseServer]:
+    """A MariaDB for the session; a test that wants to kill one starts its own."""
+    yield from _server(mariadb)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[DatabaseServer]:
+    """A PostgreSQL for the session."""
+    yield from _server(postgresql)
+
+
+@pytest.fixture
+def shop(mariadb_server: DatabaseServer) -> Iterator[URL]:
+    """An empty MariaDB database."""
+    yield from _database(mariadb_server.url, drop="DROP DATABASE {}")
+
+
+@pytest.fixture
+def warehouse(postgresql_server: DatabaseServer) -> Iterator[URL]:
+    """An empty PostgreSQL database."""
+    yield from _database(postgresql_server.url, drop="DROP DATABASE {} WITH (FORCE)")
+
+
+def _database(server: URL, drop: str) -> Iterator[URL]:
+    name, engine = f"t{uuid.uuid4().hex[:12]}", create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+        yield server.set(database=name)
+        connection.execute(text(drop.format(name)))
+    engine.dispose()
