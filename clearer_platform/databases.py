@@ -1,0 +1,106 @@
+"""Other people's databases: which one is meant, what opens it, and what it says when it does not answer.
+
+Passwords come from the environment and stand in no message.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from clearer_platform.errors import ClearerError
+
+if TYPE_CHECKING:  # SQLAlchemy costs every command a quarter of a second: it is loaded where a database is named.
+    from sqlalchemy import URL, Engine
+
+DRIVERS = {
+    "mysql": "mysql+pymysql",
+    "mariadb": "mysql+pymysql",
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+    "db2": "db2+ibm_db",
+}
+"""What SQLAlchemy calls a kind of server with the driver that we bring; any other name is SQLAlchemy's own."""
+CONNECT_TIMEOUT = {"pymysql": "connect_timeout", "psycopg": "connect_timeout"}
+"""What the drivers call the seconds to wait for a connection."""
+
+
+class DatabaseEntry(BaseModel):
+    """A database, as the registry names it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(description="As SQLAlchemy has it, without a password: mysql://reader@db.example.com:3306/sales.")
+    password_env: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, description="The environment variable that holds the password."
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="The driver's connect arguments; no secrets.")
+    connect_timeout: int = Field(default=10, gt=0, description="Seconds to wait for a connection.")
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, text: str) -> str:
+        from sqlalchemy import make_url
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            url = make_url(text)
+        except ArgumentError as e:
+            raise ValueError("not a database's address, such as postgresql://loader@db.example.com/warehouse") from e
+        if url.password:
+            raise ValueError("an address without its password (name its variable as password_env)")
+        return text
+
+    @property
+    def address(self) -> "URL":
+        """The address with the driver in it, and without a password."""
+        from sqlalchemy import make_url
+
+        url = make_url(self.url)
+        return url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
+
+    @property
+    def kind(self) -> str:
+        """What SQL it speaks: `mysql`, `postgresql`, or what else SQLAlchemy calls it."""
+        return self.address.get_backend_name()
+
+
+def engine_of(entry: DatabaseEntry, options: Mapping[str, Any] | None = None) -> "Engine":
+    """What makes connections to the database; none is kept open. `options` are further connect arguments.
+
+    Raises ClearerError where the password is not in the environment or the driver is not installed.
+    """
+    from sqlalchemy import NullPool, create_engine
+    from sqlalchemy.exc import NoSuchModuleError
+
+    url = entry.address
+    arguments = {**entry.options, **(options or {})}
+    if name := CONNECT_TIMEOUT.get(url.drivername.partition("+")[2]):
+        arguments.setdefault(name, entry.connect_timeout)
+    try:
+        return create_engine(url.set(password=_password(entry)), connect_args=arguments, poolclass=NullPool)
+    except (NoSuchModuleError, ModuleNotFoundError) as e:
+        hint = "pip install 'clearer-platform[db2]'" if "ibm_db" in url.drivername else "install its SQLAlchemy dialect"
+        raise ClearerError(f"no driver for {url.render_as_string()} is installed", hint=hint) from e
+
+
+def said(error: Exception) -> str:
+    """What a driver says went wrong, on one line, without SQL, parameters and values."""
+    origin = getattr(error, "orig", None) or error
+    arguments = origin.args
+    # pymysql: (number, text). psycopg: the text, with DETAIL lines that may quote values.
+    text = str(arguments[1] if len(arguments) > 1 and isinstance(arguments[0], int) else origin).strip()
+    return (text.splitlines() or [type(origin).__name__])[0]
+
+
+def _password(entry: DatabaseEntry) -> str | None:
+    if entry.password_env is None:
+        return None
+    password = os.environ.get(entry.password_env)
+    if not password:
+        raise ClearerError(
+            f"the environment variable {entry.password_env} is not set",
+            hint=f"it is the password for {entry.address.render_as_string()}",
+        )
+    return password
