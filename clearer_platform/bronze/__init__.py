@@ -1,6 +1,7 @@
 """Bronze: deliveries, exactly as they arrived, and their manifests. Nothing in here is ever changed."""
 
 from clearer_platform.bronze.delivery import Delivery, Manifest
+from clearer_platform.bronze.extract import Extract, Found
 from clearer_platform.bronze.receive import Receipt, receive
 from clearer_platform.bronze.series import Decision, OnInvalid, Part, SealedBatch, Series
 from clearer_platform.bronze.slots import Slot, current, history, is_intact, is_json_lines, sha256_of, slots
@@ -8,6 +9,8 @@ from clearer_platform.bronze.slots import Slot, current, history, is_intact, is_
 __all__ = [
     "Decision",
     "Delivery",
+    "Extract",
+    "Found",
     "Manifest",
     "OnInvalid",
     "Part",

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from upath import UPath
 
+from clearer_platform.bronze.extract import Extract
 from clearer_platform.bronze.series import Series
 
 STAMP = "%Y%m%dT%H%M%S.%fZ"
@@ -35,6 +36,8 @@ class Manifest(BaseModel):
     """Number of records that the sender stated."""
     series: Series | None = None
     """The batches that it was sealed from, where it was."""
+    extract: Extract | None = None
+    """What was read of a database server, where it was."""
     restores: str | None = None
     """The backup whose rows it brings back, if it does: they are in the platform's own form, whatever the region's is,
     and stand in the place of all that the region delivered for the table before."""

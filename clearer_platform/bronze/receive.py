@@ -12,6 +12,7 @@ from typing import BinaryIO
 from upath import UPath
 
 from clearer_platform.bronze.delivery import Delivery, Manifest, delivery_id
+from clearer_platform.bronze.extract import Extract
 from clearer_platform.bronze.series import Series
 from clearer_platform.bronze.slots import current, slots, suffixes
 from clearer_platform.errors import DeliveryError
@@ -44,6 +45,7 @@ def receive(
     received_at: datetime | None = None,
     record_count: int | None = None,
     series: Series | None = None,
+    extract: Extract | None = None,
     restores: str | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Receipt:
@@ -78,6 +80,7 @@ def receive(
                 sha256=sha256,
                 record_count=record_count,
                 series=series,
+                extract=extract,
                 restores=restores,
             )
             return Receipt(_publish(layout, manifest, spool), is_new=True)

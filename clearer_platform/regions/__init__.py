@@ -3,5 +3,6 @@
 from clearer_platform.regions.http import HttpSource
 from clearer_platform.regions.layout import Layout
 from clearer_platform.regions.registry import CsvFormat, Region, Registry, TableSource, load_registry
+from clearer_platform.regions.sql import SqlSource
 
-__all__ = ["CsvFormat", "HttpSource", "Layout", "Region", "Registry", "TableSource", "load_registry"]
+__all__ = ["CsvFormat", "HttpSource", "Layout", "Region", "Registry", "SqlSource", "TableSource", "load_registry"]

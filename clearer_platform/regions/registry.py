@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Collection
 from datetime import date, datetime, time
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +16,13 @@ from clearer_platform.declarations import read_toml, rejected
 from clearer_platform.errors import RegistryError, UnknownName
 from clearer_platform.regions.batches import BatchEntry, QueueEntry
 from clearer_platform.regions.http import HttpSource, http_source
+from clearer_platform.regions.sql import SqlSource, sql_source
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DIRECTIVES = "YymdHMSfbBpI"
+TRUE, FALSE = ("1", "t", "true"), ("0", "f", "false")
+"""How database servers write truth."""
 EARLIEST_ZONE = "Etc/GMT-14"
 """Where a day begins first: a day can be delivered for as soon as it has begun anywhere."""
 
@@ -81,6 +85,9 @@ class TableEntry(_Entry):
     timezone: str | None = Field(default=None, description="The source's zone where it is not the region's.")
     csv: dict[str, Any] = Field(default_factory=dict, description="What differs from the region's csv block.")
     http: dict[str, Any] | None = Field(default=None, description="The API that has it; over the region's http block.")
+    sql: dict[str, Any] | None = Field(
+        default=None, description="The database server that has it; over the region's sql block."
+    )
     batches: BatchEntry | None = Field(
         default=None, description="Landing files are sent through in batches; by default each is a delivery."
     )
@@ -99,6 +106,10 @@ class TableSource(_Entry):
     nested: dict[str, dict[str, str]] = Field(default_factory=dict)
     day_zone: str | None = None
     """The zone whose calendar days count, where it is not that of the local times."""
+    utc: tuple[str, ...] | None = None
+    """Columns whose times are written in UTC, whatever the zone of the others."""
+    is_exact: Literal[True] | None = None
+    """Whether a line feed alone ends a line, and a carriage return is part of a value."""
 
     @property
     def own_form(self) -> "TableSource":
@@ -109,6 +120,19 @@ class TableSource(_Entry):
         csv = CsvFormat(datetime="%Y-%m-%dT%H:%M:%S.%f", nulls=(), true=("true",), false=("false",))
         change = {"timezone": "UTC", "day_zone": self.day_zone or self.timezone, "csv": csv, "columns": {}}
         return self.model_copy(update=change)
+
+    def extracted(self, null: str, utc: Collection[str]) -> "TableSource":
+        """How a reading of a database server is written, which calls these columns' times UTC and no value `null`."""
+        csv = CsvFormat(datetime="%Y-%m-%d %H:%M:%S.%f", nulls=(null,), true=TRUE, false=FALSE)
+        ours = {header: column for column, header in self.columns.items()}
+        change = {"csv": csv, "utc": tuple(sorted(ours.get(name, name) for name in utc)), "is_exact": True}
+        return self.model_copy(update=change)
+
+    def of_column(self, name: str) -> "TableSource":
+        """How one column is read: its times may be in UTC where the others are not. Days are the table's own."""
+        if not self.utc or name not in self.utc:
+            return self
+        return self.model_copy(update={"timezone": "UTC", "day_zone": self.day_zone or self.timezone})
 
     def of_nested(self, table: str) -> "TableSource":
         """How the elements of a nested table are read: JSON has signs and words of its own, but no dates."""
@@ -159,6 +183,7 @@ class Region(_Entry):
     )
     csv: CsvFormat = CsvFormat()
     http: dict[str, Any] = Field(default_factory=dict, description="What the http blocks of its tables share.")
+    sql: dict[str, Any] = Field(default_factory=dict, description="What the sql blocks of its tables share.")
     tables: dict[str, TableEntry] = Field(default_factory=dict)
 
     @field_validator("queue", mode="before")
@@ -191,6 +216,7 @@ class Region(_Entry):
         for table in self.tables:
             self.source(table)
             self.http_source(table)
+            self.sql_source(table)
         return self
 
     @property
@@ -222,6 +248,11 @@ class Region(_Entry):
         """The API that `table` is read from, if it is; files of it may come all the same."""
         entry = self.tables[table].http
         return None if entry is None else http_source(self.http, entry)
+
+    def sql_source(self, table: str) -> SqlSource | None:
+        """The database server that `table` is read from, if it is; files of it may come all the same."""
+        entry = self.tables[table].sql
+        return None if entry is None else sql_source(self.sql, table, entry)
 
     def batches(self, table: str) -> BatchEntry | None:
         """How the landing files of `table` are sent through in batches; None where each of them is a delivery."""

@@ -42,8 +42,9 @@ def conditions(contract: Contract, source: TableSource, header: Header) -> tuple
     noted: list[Condition] = []
     for i, column in enumerate(contract.columns):
         if column.name in header.columns:
-            rejecting += [_missing(column, i), *_unreadable(source, column, i)]
-            noted += _resolved(source, column, i)
+            how = source.of_column(column.name)
+            rejecting += [_missing(column, i), *_unreadable(how, column, i)]
+            noted += _resolved(how, column, i)
     for rule in compiled(contract):
         # A column that was not delivered holds its default, which is the contract's own affair.
         if rule.column is None or rule.column in header.columns:

@@ -35,13 +35,19 @@ class Text:
     encoding: str
 
 
-def decode(source: Path, encoding: str, copy: Path, limit: int) -> Text:
+def decode(source: Path, encoding: str, copy: Path, limit: int, *, is_exact: bool = False) -> Text:
     """The text of the file `source`; written to `copy` unless it can be read where it is.
+
+    One that `is_exact` is taken as it stands: its carriage returns are part of values.
 
     Raises Refusal for what cannot be decompressed, is in another encoding, or has more than `limit` bytes.
     """
     codec = codecs.lookup(encoding).name
     is_utf8 = codec in ("utf-8", "utf-8-sig")
+    if is_exact:
+        if source.stat().st_size > limit:
+            raise _too_large(limit)
+        return Text(source, is_copy=False, is_reencoded=False, encoding=encoding)
     if is_utf8 and source.suffix == ".data" and not _must_change(source, limit):
         return Text(source, is_copy=False, is_reencoded=False, encoding=encoding)
     copy.parent.mkdir(parents=True, exist_ok=True)

@@ -96,7 +96,8 @@ def prepare(delivery: Delivery, contract: Contract, source: TableSource, work: P
     is_json, series = is_json_lines(delivery.slot), delivery.manifest.series
     local = storage.fetch(delivery.content, fetched)
     try:
-        text = decode(local, json_lines.ENCODING if is_json else source.csv.encoding, copy, limit)
+        encoding = json_lines.ENCODING if is_json else source.csv.encoding
+        text = decode(local, encoding, copy, limit, is_exact=bool(source.is_exact))
         if text.path == fetched:
             text = replace(text, path=fetched.rename(copy), is_copy=True)
         with mapped(text.path) as buffer:

@@ -68,7 +68,7 @@ class Judgement:
         columns, years = self.contract.columns, sorted(set(years))
         rejecting, noted = self.conditions
         values = _list(f"{parsed(columns[i].dtype, f'r{i}', self.source.csv)} AS p{i}" for i in self.delivered.values())
-        codes = _list(f"{zones.code(f'p{i}', self.source, years)} AS z{i}" for i in self.zoned)
+        codes = _list(f"{zones.code(f'p{i}', self._of(i), years)} AS z{i}" for i in self.zoned)
         typed = _list(f"{self._typed(c, i)} AS {identifier(c.name)}" for i, c in enumerate(columns))
         flags = _list(
             [f"{c.breaks} AS b{i}" for i, c in enumerate(rejecting)]
@@ -102,6 +102,10 @@ class Judgement:
             return value
         # Not where a text stands that could not be read: that row is rejected, not filled.
         return f"CASE WHEN r{i} IS NULL THEN CAST({column.default} AS {sql_type(column.dtype)}) ELSE {value} END"
+
+    def _of(self, i: int) -> TableSource:
+        """How column `i` is read."""
+        return self.source.of_column(self.contract.columns[i].name)
 
     def _resolved(self, i: int) -> str:
         """The instant of a local time; NULL where the policy rejects it."""
@@ -143,13 +147,13 @@ class Judgement:
 
     def _day(self, name: str, years: Sequence[int]) -> str:
         """The local calendar day of a time; one in a gap may have been moved to the next day."""
-        value, i = identifier(name), self.delivered.get(name)
-        if i in self.zoned and self.source.day_zone:
-            value = f"timezone({literal(self.source.day_zone)}, {value})"
+        value, i, source = identifier(name), self.delivered.get(name), self.source.of_column(name)
+        if i in self.zoned and source.day_zone:
+            value = f"timezone({literal(source.day_zone)}, {value})"
         elif i in self.zoned:
             local = f"p{i}"
-            if self.source.gap == "forward":
-                moved = f"{local} + to_seconds({zones.gap_seconds(local, self.source, years)})"
+            if source.gap == "forward":
+                moved = f"{local} + to_seconds({zones.gap_seconds(local, source, years)})"
                 local = f"CASE WHEN {zones.state(f'z{i}')} = {zones.GAP} THEN {moved} ELSE {local} END"
             value = f"CASE WHEN {value} IS NOT NULL THEN {local} END"
         return f"CAST({value} AS DATE)"

@@ -1,11 +1,12 @@
 """Small pieces of SQL text: names, literals and types as the engine writes them."""
 
-from collections.abc import Iterable
-
 import ibis.expr.datatypes as dt
 
 from clearer_platform.contracts import Contract
 from clearer_platform.errors import ContractError
+from clearer_platform.quoting import identifier, literal, literals
+
+__all__ = ["RECORD_COLUMNS", "accepted_columns", "identifier", "literal", "literals", "sql_type"]
 
 RECORD_COLUMNS = (
     ("_region", "VARCHAR"),
@@ -21,21 +22,6 @@ RECORD_COLUMNS = (
     ("_key", "UUID"),
 )
 INTEGERS = {dt.Int8: "TINYINT", dt.Int16: "SMALLINT", dt.Int32: "INTEGER", dt.Int64: "BIGINT"}
-
-
-def identifier(name: str) -> str:
-    """`name` as a quoted identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """`text` as a string literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def literals(texts: Iterable[str]) -> str:
-    """Comma-separated string literals."""
-    return ", ".join(literal(text) for text in texts)
 
 
 def sql_type(dtype: dt.DataType) -> str:

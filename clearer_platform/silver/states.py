@@ -56,6 +56,8 @@ def read_as(source: TableSource, delivery: Delivery) -> TableSource:
     """How the delivery is read whose region writes the table like `source`."""
     if delivery.manifest.restores:
         return source.own_form
+    if extract := delivery.manifest.extract:
+        return source.extracted(extract.null, extract.utc)
     return source.batch_form if delivery.manifest.series else source
 
 

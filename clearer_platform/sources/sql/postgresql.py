@@ -1,0 +1,99 @@
+"""PostgreSQL: a repeatable read, in UTC, streamed by COPY."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+import psycopg
+from psycopg import sql as composed
+from sqlalchemy import Connection, text, types
+from sqlalchemy.dialects import postgresql
+
+from clearer_platform.sources.sql.columns import Column, Kind
+from clearer_platform.sources.sql.table import BATCH, Table
+
+TIME = "'YYYY-MM-DD HH24:MI:SS.US'"
+FIRST, LAST = "'0001-01-01'", "'9999-12-31 23:59:59.999999'"
+"""Times before, after, and 'infinity' are not what this form can write: they come as the server shows them."""
+
+
+class PostgreSqlTable(Table):
+    """A table of PostgreSQL."""
+
+    @classmethod
+    @contextmanager
+    def snapshot(cls, connection: Connection) -> Iterator[datetime]:
+        """A transaction that only reads, and sees what was committed when it began."""
+        for statement in (
+            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            "SET LOCAL TIME ZONE 'UTC'",
+            "SET LOCAL datestyle = 'ISO, YMD'",
+            "SET LOCAL extra_float_digits = 1",
+        ):
+            connection.exec_driver_sql(statement)
+        now: datetime = connection.exec_driver_sql("SELECT now() AT TIME ZONE 'UTC'").scalar_one()
+        yield now.replace(tzinfo=UTC)
+
+    def kind(self, sql_type: types.TypeEngine[Any]) -> Kind:
+        """By the type's name; what is not known comes as text."""
+        match sql_type:
+            case types.DateTime():
+                return Kind.INSTANT if sql_type.timezone else Kind.LOCAL
+            case types.Integer() | types.Numeric():
+                return Kind.NUMBER
+            case types.Date() | types.Time() | types.Boolean() | postgresql.BYTEA():
+                return Kind.BARE
+        return Kind.TEXT
+
+    def count(self, watermark: str | None, lower: str | None) -> tuple[int, str | None]:
+        """By the server."""
+        highest = "NULL"
+        if watermark:
+            highest = self._time(f"max({self.quoted(watermark)})", self._kinds[watermark])
+        sql = f"SELECT count(*), ({highest})::text FROM {self.quoted_name}{self._from(watermark, lower)}"
+        row = self.connection.execute(text(sql.replace(":", r"\:"))).one()
+        return row[0], row[1]
+
+    def lines(self, order: Sequence[str], watermark: str | None, lower: str | None) -> Iterator[list[bytes]]:
+        """Written by the server."""
+        fields = ", ".join(f"{self._field(c)} AS {self.quoted(c.name)}" for c in self.columns)
+        by = ", ".join(f"{self.quoted_name}.{self.quoted(name)}" for name in order)
+        quoted = ", ".join(self.quoted(c.name) for c in self.columns if c.kind is Kind.TEXT)
+        force = f", FORCE_QUOTE ({quoted})" if quoted else ""
+        rows = f"SELECT {fields} FROM {self.quoted_name}{self._from(watermark, lower)} ORDER BY {by}"
+        statement = f"COPY ({rows}) TO STDOUT (FORMAT csv, NULL {_literal(self.null)}{force})"
+        driver = self.connection.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        with driver.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            # The server sends a row at a time.
+            sent = map(bytes, copy)
+            while some := list(islice(sent, BATCH)):
+                yield some
+
+    def _from(self, watermark: str | None, lower: str | None) -> str:
+        if watermark is None or lower is None:
+            return ""
+        kind = {Kind.NUMBER: "numeric", Kind.INSTANT: "timestamptz"}.get(self._kinds[watermark], "timestamp")
+        return f" WHERE {self.quoted(watermark)} >= {_literal(lower)}::{kind}"
+
+    def _field(self, column: Column) -> str:
+        """SQL for a value as COPY is to write it."""
+        name = self.quoted(column.name)
+        if column.kind in (Kind.INSTANT, Kind.LOCAL):
+            return self._time(name, column.kind)
+        if column.sql_type == "BYTEA":
+            return f"encode({name}, 'hex')"
+        return f"{name}::text" if column.kind is Kind.TEXT else name
+
+    def _time(self, name: str, kind: Kind) -> str:
+        """SQL for a time in our form, where it can be written in it; anything else is its own text."""
+        if kind not in (Kind.INSTANT, Kind.LOCAL):
+            return name
+        local = f"({name} AT TIME ZONE 'UTC')" if kind is Kind.INSTANT else name
+        return f"CASE WHEN {local} BETWEEN {FIRST} AND {LAST} THEN to_char({local}, {TIME}) ELSE {name}::text END"
+
+
+def _literal(value: str) -> str:
+    return composed.Literal(value).as_string()

@@ -1,0 +1,133 @@
+"""Opening a server for one reading: a connection of its own, one snapshot, and what goes wrong said plainly."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+
+from clearer_platform.databases import engine_of, said
+from clearer_platform.errors import DeliveryError
+from clearer_platform.regions import SqlSource
+from clearer_platform.sources.sql.mysql import MySqlTable
+from clearer_platform.sources.sql.other import OtherTable
+from clearer_platform.sources.sql.postgresql import PostgreSqlTable
+from clearer_platform.sources.sql.table import Table
+
+TABLES: dict[str, type[Table]] = {"mysql": MySqlTable, "mariadb": MySqlTable, "postgresql": PostgreSqlTable}
+REFUSED = {1044, 1045, 1049, 1142, 1143, 1146, 1227}
+"""What MySQL answers when a user, a right, a database or a table is missing: trying again does not help."""
+
+
+class Unanswered(DeliveryError):
+    """The server could not be reached, or went away while it was read."""
+
+    may_pass = True
+
+
+@dataclass
+class Opened:
+    """A table in a snapshot."""
+
+    table: Table
+    read_at: datetime
+    _alive: "_Patience"
+
+    def heard(self) -> None:
+        """The server has said something: it may take its time again."""
+        self._alive.heard()
+
+
+@contextmanager
+def opened(source: SqlSource, null: str) -> Iterator[Opened]:
+    """The table of `source`, in one snapshot of its server.
+
+    Raises Unanswered where the server does not answer or goes away, DeliveryError for what will not pass by itself.
+    """
+    kind = TABLES.get(source.kind, OtherTable)
+    with _reported(source), engine_of(source, _options(source)).connect() as connection, _Patience(source) as alive:
+        alive.watch(connection)
+        with kind.snapshot(connection) as read_at:
+            yield Opened(kind(connection, source.table, null), read_at, alive)
+
+
+def _options(source: SqlSource) -> dict[str, object]:
+    if source.kind in ("mysql", "mariadb"):
+        return {"charset": "utf8mb4", "read_timeout": source.timeout, "write_timeout": source.timeout}
+    return {}
+
+
+@contextmanager
+def _reported(source: SqlSource) -> Iterator[None]:
+    """Turn what a driver says into an error that says where, and what to do."""
+    where = source.address.render_as_string()
+    try:
+        yield
+    except SQLAlchemyError as e:
+        raise _error(e, where, is_gone=_is_gone(e)) from e
+    except Exception as e:
+        # COPY is psycopg's own, and so are its errors.
+        if not type(e).__module__.startswith(("psycopg", "pymysql")):
+            raise
+        is_gone = type(e).__name__ in ("OperationalError", "InterfaceError", "AdminShutdown", "QueryCanceled")
+        raise _error(e, where, is_gone=is_gone) from e
+
+
+def _error(error: Exception, where: str, *, is_gone: bool) -> DeliveryError:
+    if is_gone:
+        return Unanswered(f"{where} does not answer: {said(error)}", hint="it is tried again; look at the server")
+    return DeliveryError(f"{where}: {said(error)}", hint="check the user's rights, and what the registry says of it")
+
+
+def _is_gone(error: SQLAlchemyError) -> bool:
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.orig is not None and error.orig.args and error.orig.args[0] in REFUSED:
+        return False
+    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+
+
+class _Patience:
+    """Cuts the connection to a PostgreSQL that has said nothing for too long: its driver would wait for ever.
+
+    The drivers of other servers have time-outs of their own.
+    """
+
+    def __init__(self, source: SqlSource) -> None:
+        self._seconds, self._until = source.timeout, 0.0
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> "_Patience":
+        self.heard()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        if self._thread:
+            self._thread.join()
+
+    def heard(self) -> None:
+        """Wait anew."""
+        self._until = time.monotonic() + self._seconds
+
+    def watch(self, connection: Connection) -> None:
+        """Watch over this connection."""
+        fileno = getattr(connection.connection.driver_connection, "fileno", None)
+        if fileno is not None:
+            self._thread = threading.Thread(target=self._wait, args=(os.dup(fileno()),), daemon=True)
+            self._thread.start()
+
+    def _wait(self, descriptor: int) -> None:
+        with socket.socket(fileno=descriptor) as ours:
+            while not self._over.wait(min(1.0, self._seconds / 4)):
+                if time.monotonic() > self._until:
+                    with suppress(OSError):
+                        ours.shutdown(socket.SHUT_RDWR)
+                    return

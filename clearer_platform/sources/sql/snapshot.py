@@ -1,0 +1,239 @@
+"""One snapshot of a table, and what was delivered of it by then: what of it is news, and delivering that."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import IO
+
+from clearer_platform import bronze
+from clearer_platform.bronze import Delivery, Extract, Found, Receipt, receive
+from clearer_platform.contracts import Contract, LoadMode
+from clearer_platform.platform import Platform
+from clearer_platform.regions import Layout, SqlSource, TableSource
+from clearer_platform.sources.sql import watermarks
+from clearer_platform.sources.sql.columns import Column, Kind
+from clearer_platform.sources.sql.comparing import Compared, Differences, differences, extract_of
+from clearer_platform.sources.sql.kept import keep
+from clearer_platform.sources.sql.server import Opened, Unanswered
+from clearer_platform.sources.sql.spool import Piece, Spool
+
+Progress = Callable[[int, int], None]
+"""Told the rows read so far, and how many there are."""
+
+
+class Torn(Unanswered):
+    """The server sent other rows than it had counted in the same snapshot."""
+
+
+@dataclass
+class Reading:
+    """One reading of one table."""
+
+    platform: Platform
+    region: str
+    table: str
+    source: SqlSource
+    day: date
+    compare: bool
+    progress: Progress
+    received: list[Receipt] = field(default_factory=list)
+
+    @property
+    def layout(self) -> Layout:
+        """Where its region keeps its data."""
+        return self.platform.layout(self.region)
+
+    @property
+    def contract(self) -> Contract:
+        """What its rows must look like."""
+        return self.platform.contract(self.table)
+
+    @property
+    def form(self) -> TableSource:
+        """How the region writes the table."""
+        return self.platform.source(self.region, self.table)
+
+
+class Snapshot:
+    """One attempt: a snapshot of the table, and what was delivered by then."""
+
+    def __init__(self, reading: Reading, server: Opened, work: Path, null: str) -> None:
+        self.reading, self.server, self.work, self.null = reading, server, work, null
+        self.source, self.table = reading.source, server.table
+        self.columns: dict[str, Column] = {column.name: column for column in server.table.columns}
+        self.known = known(reading.platform, reading.region, reading.table)
+        self.spool = Spool(work, server.table.columns, null, self.source.watermark)
+
+    def deliver(self) -> None:
+        """Deliver what is new."""
+        if self.reading.contract.load_mode is LoadMode.FULL:
+            self._deliver_picture()
+        elif self.known and self.reading.compare:
+            self._deliver_differences()
+        else:
+            self._deliver_rows()
+        if not self.known or self.reading.compare:
+            keep(self.reading.layout, self.reading.table, datetime.now(UTC))
+
+    def _deliver_picture(self) -> None:
+        """All rows: they are the whole picture, and no part of it can come alone."""
+        count, _ = self.table.count(None, None)
+        piece = self._everything(count)
+        self._receive(piece, f"{self.reading.table}.csv", self._extract(piece))
+
+    def _deliver_rows(self) -> None:
+        """The rows from the last watermark on; all of them where nothing was delivered yet."""
+        column = self.columns[self.source.watermark] if self.source.watermark else None
+        lower = self._lower(column) if column else None
+        count, upper = self.table.count(self.source.watermark, lower)
+        if column and upper is not None:
+            upper = watermarks.capped(upper, column, self.server.read_at, self.reading.form.timezone)
+        order = list(dict.fromkeys([*filter(None, [self.source.watermark]), *self.key]))
+        pieces = self.spool.pieces(self._rows(order, lower, count), self.source.rows)
+        for number, (piece, is_last) in enumerate(_with_last(pieces)):
+            if is_last and not number and self._is_old(piece):
+                piece.path.unlink()
+                return
+            extract = self._extract(
+                piece, lower=lower if not number else piece.first, upper=upper if is_last else piece.last
+            )
+            self._receive(piece, self._slot(number), extract)
+
+    def _deliver_differences(self) -> None:
+        """What a comparison of all rows finds."""
+        count, _ = self.table.count(None, None)
+        everything, names = self._everything(count), list(self.columns)
+        how = Compared(everything, names, self.known, self.key, self.null, self._mark, self.source.rows)
+        try:
+            with differences(self.reading.platform.settings, self.work, how) as found:
+                self._deliver_found(found, names)
+        finally:
+            everything.path.unlink(missing_ok=True)
+
+    def _deliver_found(self, differing: Differences, names: Sequence[str]) -> None:
+        found = differing.found
+        for number, piece in enumerate(differing.changed):
+            self._receive(piece, self._slot(number, "changed"), self._extract(piece, found=found))
+        for number, piece in enumerate(differing.deleted):
+            extract = self._extract(piece, found=found, columns=differing.deleted_columns, are_deleted=True)
+            self._receive(piece, self._slot(number, "deleted"), extract)
+
+    def _rows(self, order: Sequence[str], lower: str | None, count: int) -> Iterator[list[bytes]]:
+        """The rows, as many as the server counted. Raises Torn where it sends more or less."""
+        done = 0
+        watermark = self.source.watermark if lower is not None else None
+        for some in self.table.lines(order, watermark, lower):
+            self.server.heard()
+            done += len(some)
+            self.reading.progress(done, count)
+            yield some
+        if done != count:
+            raise Torn(
+                f"the server counted {count:,} rows and sent {done:,}", hint="its tables need transactions (InnoDB)"
+            )
+
+    def _lower(self, column: Column) -> str | None:
+        """From where to read on: an overlap below the highest watermark of all deliveries."""
+        uppers = [extract.upper for extract in map(extract_of, self.known) if extract.upper and self._is_same(extract)]
+        upper = watermarks.highest(uppers, column)
+        return None if upper is None else watermarks.lower_of(upper, column, self.source.overlap)
+
+    def _is_same(self, extract: Extract) -> bool:
+        """Whether a delivery was read by the column by which the table is read now."""
+        return extract.watermark == self.source.watermark
+
+    def _is_old(self, piece: Piece) -> bool:
+        """Whether the rows of a reading are the last ones of the delivery before: nothing has come since."""
+        before = next((d for d in reversed(self.known) if not extract_of(d).found), None)
+        if before is None or extract_of(before).columns != tuple(self.columns) or extract_of(before).null != self.null:
+            return False
+        size = piece.path.stat().st_size - len(self.spool.header)
+        at = before.manifest.size - size
+        if at < len(self.spool.header):
+            return False
+        with before.content.open("rb") as then, piece.path.open("rb") as now:
+            then.seek(at - 1)
+            now.seek(len(self.spool.header) - 1)
+            # From the line end before the first row on.
+            return all(a == b for a, b in zip(_blocks(then), _blocks(now), strict=True))
+
+    def _receive(self, piece: Piece, slot: str, extract: Extract) -> None:
+        reading = self.reading
+        receipt = receive(
+            reading.layout,
+            reading.table,
+            reading.day,
+            slot,
+            piece.path,
+            origin=f"{self.source.address.render_as_string()} {self.source.table}",
+            record_count=piece.rows,
+            extract=extract,
+        )
+        piece.path.unlink(missing_ok=True)
+        reading.received.append(receipt)
+
+    def _extract(
+        self,
+        piece: Piece,
+        *,
+        columns: Sequence[str] | None = None,
+        lower: str | None = None,
+        upper: str | None = None,
+        found: Found | None = None,
+        are_deleted: bool = False,
+    ) -> Extract:
+        return Extract(
+            columns=tuple(columns or self.columns),
+            longest=piece.longest,
+            read_at=self.server.read_at,
+            null=self.null,
+            utc=tuple(name for name, column in self.columns.items() if column.kind is Kind.INSTANT),
+            watermark=self.source.watermark,
+            lower=lower,
+            upper=upper,
+            found=found,
+            are_deleted=are_deleted,
+        )
+
+    @property
+    def key(self) -> list[str]:
+        """The contract's key, by the server's names."""
+        return [self.reading.form.columns.get(name, name) for name in self.reading.contract.key]
+
+    @property
+    def _mark(self) -> str | None:
+        """The column that says that a row is deleted."""
+        name = self.reading.contract.tombstone
+        return self.reading.form.columns.get(name, name) if name else None
+
+    def _slot(self, number: int, what: str = "") -> str:
+        """A slot of its own for every delivery: none replaces another."""
+        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+        return "-".join(filter(None, (self.reading.table, stamp, what, f"{number + 1}" if number else ""))) + ".csv"
+
+    def _everything(self, count: int) -> Piece:
+        """All rows in one file; where there are none, a header alone."""
+        pieces = list(self.spool.pieces(self._rows(self.key, None, count), None))
+        return pieces[0] if pieces else self.spool.nothing()
+
+
+def known(platform: Platform, region: str, table: str) -> list[Delivery]:
+    """What this source has delivered of a table and counts, the oldest first: nothing from before a restored backup."""
+    found = [slot.current for slot in bronze.slots(platform.layout(region), table)]
+    restored = max((d.manifest.received_at for d in found if d.manifest.restores), default=None)
+    ours = [d for d in found if d.manifest.extract and (restored is None or d.manifest.received_at > restored)]
+    return sorted(ours, key=lambda d: (d.manifest.day, d.manifest.received_at))
+
+
+def _with_last(pieces: Iterator[Piece]) -> Iterator[tuple[Piece, bool]]:
+    """Each, and whether it is the last: known only once there is another, or the rows are at their end."""
+    before = next(pieces, None)
+    while before is not None:
+        after = next(pieces, None)
+        yield before, after is None
+        before = after
+
+
+def _blocks(file: IO[bytes]) -> Iterator[bytes]:
+    return iter(lambda: file.read(1 << 20), b"")

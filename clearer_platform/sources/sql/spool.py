@@ -1,0 +1,103 @@
+"""The spool: rows of a reading in files of the region's work folder, on their way to becoming deliveries."""
+
+import csv
+import io
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clearer_platform.sources.sql.columns import Column, Kind
+from clearer_platform.storage import PARTIAL, clear_leftovers, reported
+
+
+class NullTaken(Exception):
+    """A text of the table is what means no value: another text has to mean it."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some rows, in a file under a header."""
+
+    path: Path
+    rows: int
+    longest: int
+    """Bytes of the longest row."""
+    first: str | None
+    """The watermark of the first row; None without one."""
+    last: str | None
+
+
+class Spool:
+    """Writes rows to files in `folder`."""
+
+    def __init__(self, folder: Path, columns: Sequence[Column], null: str, watermark: str | None) -> None:
+        self.folder, self.columns, self.null = folder, columns, null
+        self.header = f"{','.join(_quoted(column.name) for column in columns)}\n".encode()
+        self._place = [column.name for column in columns].index(watermark) if watermark else None
+        # Only text stands in quotes: what means no value must not be one.
+        self._taken = f'"{null}"'.encode() if any(column.kind is Kind.TEXT for column in columns) else None
+
+    def pieces(self, rows: Iterable[list[bytes]], size: int | None) -> Iterator[Piece]:
+        """The rows in files of about `size` rows each (None: in one); none where there are no rows.
+
+        Rows with the same watermark are in one piece. Raises NullTaken.
+        """
+        waiting = iter(rows)
+        left = next(waiting, [])
+        while left:
+            path, first, last = self.folder / f"{PARTIAL}{uuid.uuid4().hex}", left[0], left[-1]
+            count = longest = 0
+            with reported("write", path), path.open("wb") as f:
+                f.write(self.header)
+                while left:
+                    room = len(left) if size is None else size - count
+                    taken, left = (left, []) if room >= len(left) else self._cut(left, room, last)
+                    self._write(f, taken)
+                    count += len(taken)
+                    longest = max(longest, *map(len, taken), 0)
+                    last = taken[-1] if taken else last
+                    if left:
+                        break
+                    left = next(waiting, [])
+            yield Piece(path, count, longest, self.watermark(first), self.watermark(last))
+
+    def nothing(self) -> Piece:
+        """No rows, under a header."""
+        path = self.folder / f"{PARTIAL}{uuid.uuid4().hex}"
+        path.write_bytes(self.header)
+        return Piece(path, 0, 0, None, None)
+
+    def watermark(self, row: bytes) -> str | None:
+        """The watermark of a row."""
+        if self._place is None:
+            return None
+        value = next(csv.reader(io.StringIO(row.decode("utf-8", "replace"), newline="")))[self._place]
+        return None if value == self.null else value
+
+    def _cut(self, rows: list[bytes], room: int, before: bytes) -> tuple[list[bytes], list[bytes]]:
+        """The rows that a piece takes after the row `before`, and those that go into the next."""
+        at = max(room, 0)
+        if self._place is not None:
+            current = self.watermark(rows[at - 1] if at else before)
+            while at < len(rows) and self.watermark(rows[at]) == current:
+                at += 1
+        return rows[:at], rows[at:]
+
+    def _write(self, f: io.BufferedWriter, rows: list[bytes]) -> None:
+        block = b"".join(rows)
+        if self._taken and self._taken in block:
+            raise NullTaken
+        f.write(block)
+
+
+def cleared(folder: Path) -> Path:
+    """`folder`, without what a killed process left in it. Only under the table's lock."""
+    with reported("write", folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        clear_leftovers(folder)
+    return folder
+
+
+def _quoted(name: str) -> str:
+    return f'"{name.replace(chr(34), chr(34) * 2)}"'
