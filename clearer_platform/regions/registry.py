@@ -108,6 +108,8 @@ class TableSource(_Entry):
     """The zone whose calendar days count, where it is not that of the local times."""
     utc: tuple[str, ...] | None = None
     """Columns whose times are written in UTC, whatever the zone of the others."""
+    nulls: tuple[str, ...] | None = None
+    """Values of a database server that mean none."""
     is_exact: Literal[True] | None = None
     """Whether a line feed alone ends a line, and a carriage return is part of a value."""
 
@@ -123,7 +125,7 @@ class TableSource(_Entry):
 
     def extracted(self, null: str, utc: Collection[str]) -> "TableSource":
         """How a reading of a database server is written, which calls these columns' times UTC and no value `null`."""
-        csv = CsvFormat(datetime="%Y-%m-%d %H:%M:%S.%f", nulls=(null,), true=TRUE, false=FALSE)
+        csv = CsvFormat(datetime="%Y-%m-%d %H:%M:%S.%f", nulls=(null, *(self.nulls or ())), true=TRUE, false=FALSE)
         ours = {header: column for column, header in self.columns.items()}
         change = {"csv": csv, "utc": tuple(sorted(ours.get(name, name) for name in utc)), "is_exact": True}
         return self.model_copy(update=change)
@@ -233,10 +235,12 @@ class Region(_Entry):
         entry = self.tables.get(table)
         if entry is None:
             raise UnknownName(f"table of region {self.name}", table, list(self.tables))
+        server = self.sql_source(table)
         return TableSource(
             region=self.name,
             table=table,
             timezone=entry.timezone or self.timezone,
+            nulls=(server.nulls or None) if server else None,
             fold=self.fold,
             gap=self.gap,
             csv=CsvFormat.model_validate({**self.csv.model_dump(exclude_unset=True), **entry.csv}),

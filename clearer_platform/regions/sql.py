@@ -15,7 +15,10 @@ class SqlSource(DatabaseEntry):
     table: Name = Field(description="The table there, with its schema where it needs one: sales.sales_data.")
     watermark: Name | None = Field(
         default=None,
-        description="Its column that grows with every new row (or change); without one all rows are compared each time.",
+        description="Its column that grows with every row or change; without one all rows are compared each time.",
+    )
+    nulls: tuple[str, ...] = Field(
+        default=(), description="Further values that mean none: 0000-00-00, where a zero date is no mistake."
     )
     overlap: float = Field(
         default=0,

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
+
+from sqlalchemy.types import TypeEngine
 
 from clearer_platform.contracts import Contract
 from clearer_platform.errors import DeliveryError
@@ -28,8 +31,8 @@ class Column:
 
     name: str
     kind: Kind
-    sql_type: str
-    """What the server calls its type."""
+    sql_type: TypeEngine[Any]
+    """What the server says of its type."""
 
     @property
     def is_watermark(self) -> bool:

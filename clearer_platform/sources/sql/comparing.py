@@ -200,7 +200,7 @@ class _Comparing:
         return _reader([delivery.content for delivery in deliveries], extract.columns, extract.null, longest)
 
     def _hashed(self, columns: Sequence[str]) -> str:
-        """The hash of all values of a row, the same wherever a column that it lacks is; of all rows where keys repeat."""
+        """The hash of all values of a row, whatever columns it lacks; where keys repeat, of all their rows."""
         values = ", ".join(identifier(name) if name in columns else "NULL::VARCHAR" for name in self._every)
         return f"sum(hash(row({values}))::HUGEINT) AS hashed"
 

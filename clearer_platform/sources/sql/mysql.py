@@ -12,6 +12,7 @@ from clearer_platform.sources.sql.columns import Column, Kind
 from clearer_platform.sources.sql.table import BATCH, Table
 
 CHARACTERS = "utf8mb4"
+BINARY = (types.LargeBinary, types.BINARY, types.VARBINARY)
 TIME = "'%Y-%m-%d %H:%i:%s.%f'"
 
 
@@ -40,9 +41,9 @@ class MySqlTable(Table):
                 return Kind.INSTANT
             case mysql.DATETIME() | types.DateTime():
                 return Kind.LOCAL
-            case types.Integer() | types.Numeric() | mysql.BIT():
+            case types.Integer() | types.Numeric() | types.Float() | mysql.BIT():
                 return Kind.NUMBER
-            case types.Date() | types.Time() | mysql.YEAR() | types.LargeBinary() | types._Binary():
+            case types.Date() | types.Time() | mysql.YEAR() | types.LargeBinary() | types.BINARY() | types.VARBINARY():
                 return Kind.BARE
         return Kind.TEXT
 
@@ -82,7 +83,7 @@ class MySqlTable(Table):
             value = f"""CONCAT('"', REPLACE(CONVERT({name} USING {CHARACTERS}), '"', '""'), '"')"""
         elif column.kind is Kind.NUMBER:
             value = f"CAST({self._number(name, column.sql_type)} AS CHAR)"
-        elif "BLOB" in column.sql_type or "BINARY" in column.sql_type:
+        elif isinstance(column.sql_type, BINARY):
             value = f"HEX({name})"
         return f"IFNULL({value}, {self._null})"
 
@@ -91,10 +92,8 @@ class MySqlTable(Table):
         """SQL for the text that means no value: what a backslash in a literal is depends on the server's sql_mode."""
         return f"X'{self.null.encode().hex()}'"
 
-    def _number(self, name: str, sql_type: str) -> str:
+    def _number(self, name: str, sql_type: types.TypeEngine[Any]) -> str:
         """A number in all its digits: FLOAT is shown with six of them, ZEROFILL with zeros before it, BIT as bytes."""
-        if sql_type.startswith("FLOAT"):
+        if isinstance(sql_type, mysql.FLOAT):
             return f"CAST({name} AS DOUBLE)"
-        if sql_type.startswith("BIT") or "ZEROFILL" in sql_type:
-            return f"({name} + 0)"
-        return name
+        return f"({name} + 0)" if isinstance(sql_type, mysql.BIT) or getattr(sql_type, "zerofill", False) else name

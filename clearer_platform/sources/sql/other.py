@@ -42,7 +42,7 @@ class OtherTable(Table):
         match sql_type:
             case types.DateTime():
                 return Kind.INSTANT if sql_type.timezone else Kind.LOCAL
-            case types.Integer() | types.Numeric():
+            case types.Integer() | types.Numeric() | types.Float():
                 return Kind.NUMBER
             case types.Date() | types.Time() | types.Boolean() | types.LargeBinary():
                 return Kind.BARE

@@ -41,7 +41,7 @@ class PostgreSqlTable(Table):
         match sql_type:
             case types.DateTime():
                 return Kind.INSTANT if sql_type.timezone else Kind.LOCAL
-            case types.Integer() | types.Numeric():
+            case types.Integer() | types.Numeric() | types.Float():
                 return Kind.NUMBER
             case types.Date() | types.Time() | types.Boolean() | postgresql.BYTEA():
                 return Kind.BARE
@@ -83,7 +83,7 @@ class PostgreSqlTable(Table):
         name = self.quoted(column.name)
         if column.kind in (Kind.INSTANT, Kind.LOCAL):
             return self._time(name, column.kind)
-        if column.sql_type == "BYTEA":
+        if isinstance(column.sql_type, postgresql.BYTEA):
             return f"encode({name}, 'hex')"
         return f"{name}::text" if column.kind is Kind.TEXT else name
 

@@ -66,4 +66,4 @@ class Table(ABC):
                 f"there is no table {self.schema + '.' if self.schema else ''}{self.name} that this user may read",
                 hint="check table in the registry, and what the user has been granted",
             ) from e
-        return tuple(Column(c["name"], self.kind(c["type"]), str(c["type"])) for c in found)
+        return tuple(Column(c["name"], self.kind(c["type"]), c["type"]) for c in found)
