@@ -26,8 +26,8 @@ CONNECT_TIMEOUT = {"pymysql": "connect_timeout", "psycopg": "connect_timeout"}
 """What the drivers call the seconds to wait for a connection."""
 
 
-class DatabaseEntry(BaseModel):
-    """A database, as the registry names it."""
+class DatabaseAddress(BaseModel):
+    """Where a database is and how it is opened, as the registry says it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -61,12 +61,12 @@ class DatabaseEntry(BaseModel):
         return url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
 
     @property
-    def kind(self) -> str:
+    def backend(self) -> str:
         """What SQL it speaks: `mysql`, `postgresql`, or what else SQLAlchemy calls it."""
         return self.address.get_backend_name()
 
 
-def engine_of(entry: DatabaseEntry, options: Mapping[str, Any] | None = None) -> "Engine":
+def engine_of(entry: DatabaseAddress, options: Mapping[str, Any] | None = None) -> "Engine":
     """What makes connections to the database; none is kept open. `options` are further connect arguments.
 
     Raises ClearerError where the password is not in the environment or the driver is not installed.
@@ -94,7 +94,7 @@ def said(error: Exception) -> str:
     return (text.splitlines() or [type(origin).__name__])[0]
 
 
-def _password(entry: DatabaseEntry) -> str | None:
+def _password(entry: DatabaseAddress) -> str | None:
     if entry.password_env is None:
         return None
     password = os.environ.get(entry.password_env)

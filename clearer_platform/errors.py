@@ -92,3 +92,7 @@ class Busy(ClearerError):
     """Another process holds a lock for longer than was allowed to wait."""
 
     may_pass = True
+
+
+class PublishError(ClearerError):
+    """Gold that cannot be published: it may not leave, the target refuses it or would not hold what gold says."""

@@ -1,14 +1,19 @@
 """The one typed Settings: everything that a deployment may set, read from `CLEARER_*` variables or `.env`."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PACKAGE = Path(__file__).resolve().parent
 PROJECT = found if (found := PACKAGE / "project").exists() else PACKAGE.parent
 """Where dbt/ and data/ are: beside the package in a clone, inside it where a wheel was installed."""
+
+
+CRON_FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
+CRON_PART = re.compile(r"(?:\*|(\d+)(?:-(\d+))?)(?:/(\d+))?")
 
 
 class Settings(BaseSettings):
@@ -49,6 +54,10 @@ class Settings(BaseSettings):
         description="Who is told of alerts (a JSON list): log, webhook:<URL or $VARIABLE>, module:factory.",
     )
     ui_url: str | None = Field(default=None, description="Where the UI answers, for links in alerts; `up` sets it.")
+    schedule: str = Field(
+        default="0 * * * *",
+        description="When other databases are read and published to, whatever else has set it off; a cron line, in UTC.",
+    )
     backup_tables: tuple[str, ...] = Field(
         default=(), description="Tables of which every region that has them is backed up each day (a JSON list)."
     )
@@ -79,6 +88,25 @@ class Settings(BaseSettings):
     api_audit_bytes: int = Field(
         default=5_000_000, gt=0, description="Size of one audit file of refused requests; five are kept."
     )
+
+    @field_validator("schedule")
+    @classmethod
+    def _cron(cls, line: str) -> str:
+        fields = line.split()
+        if len(fields) != len(CRON_FIELDS):
+            raise ValueError(f"{line!r} is no cron line: minute, hour, day, month, weekday, such as '0 * * * *'")
+        for text, (name, least, most) in zip(fields, CRON_FIELDS, strict=True):
+            for part in text.split(","):
+                found = CRON_PART.fullmatch(part)
+                numbers = [int(n) for n in found.groups()[:2] if n] if found else []
+                if (
+                    not found
+                    or found[3] == "0"
+                    or any(not least <= n <= most for n in numbers)
+                    or numbers != sorted(numbers)
+                ):
+                    raise ValueError(f"{line!r}: {part!r} is no {name} ({least} to {most}, *, ranges, lists, /steps)")
+        return " ".join(fields)
 
     @property
     def registry_path(self) -> Path:

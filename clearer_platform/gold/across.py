@@ -14,7 +14,7 @@ from clearer_platform.gold.attempt import Attempt, clear
 from clearer_platform.gold.change import row_counts
 from clearer_platform.gold.dbt import Progress
 from clearer_platform.gold.inputs import Contents
-from clearer_platform.gold.leaving import copy_what_leaves, create_tables
+from clearer_platform.gold.leaving import carried, copy_what_leaves, create_tables
 from clearer_platform.gold.project import prepare, project_version
 from clearer_platform.gold.results import Build
 from clearer_platform.gold.warehouse import State
@@ -101,10 +101,12 @@ def _carry(attempt: Attempt, copies: dict[str, Path | None], held: Contents, aft
     present = {key[0] for key in after.contents}
     with attempt.connection() as connection:
         warehouse.record(connection, after)
-        create_tables(connection, attempt.platform)
+        wanted = carried(attempt.platform)
+        create_tables(connection, wanted)
         connection.execute("create temp table before as from gold.branch_performance_daily")
         for region in sorted(changed):
-            copy_what_leaves(connection, attempt.platform, region, copies.get(region) if region in present else None)
+            path = copies.get(region) if region in present else None
+            copy_what_leaves(connection, attempt.platform, region, path, wanted)
         days = connection.execute(
             "select distinct day from ((from before except from gold.branch_performance_daily)"
             " union all (from gold.branch_performance_daily except from before)) order by day"

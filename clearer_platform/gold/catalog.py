@@ -42,6 +42,10 @@ class Model:
     """`table`, `incremental`, or `table_function` for a parametric table macro."""
     path: str
     """Its SQL file, below the dbt project's folder."""
+    key: tuple[str, ...] = ()
+    """Columns that no two of its rows share, as its test `unique_key` says; empty where nothing does."""
+    not_null: frozenset[str] = frozenset()
+    """Columns that are never null, by its contract."""
 
 
 def models(platform: Platform) -> tuple[Model, ...]:
@@ -53,10 +57,10 @@ def models(platform: Platform) -> tuple[Model, ...]:
 def _models(prepared: Prepared) -> tuple[Model, ...]:
     manifest = prepared.manifest
     nodes: dict[str, Node] = {**manifest["nodes"], **manifest["sources"]}
-    tests = _tests(manifest)
+    tests, keys = _tests(manifest), _keys(manifest)
     part_of = {name: part.tables for part in parts(prepared) for name in part.nodes}
     found = {
-        name: _model(node, nodes, tests[node["name"]], part_of.get(name, frozenset()))
+        name: _model(node, nodes, tests[node["name"]], part_of.get(name, frozenset()), keys.get(node["name"], ()))
         for name, node in nodes.items()
         if _is_served(node)
     }
@@ -67,7 +71,9 @@ def _is_served(node: Node) -> bool:
     return bool(node["resource_type"] == "model" and node["schema"] in ("gold", "global"))
 
 
-def _model(node: Node, nodes: dict[str, Node], tests: list[tuple[str, str]], part: frozenset[str]) -> Model:
+def _model(
+    node: Node, nodes: dict[str, Node], tests: list[tuple[str, str]], part: frozenset[str], key: tuple[str, ...]
+) -> Model:
     parents, tables = _upstream(node, nodes)
     meta = node["config"].get("meta", {})
     return Model(
@@ -86,7 +92,13 @@ def _model(node: Node, nodes: dict[str, Node], tests: list[tuple[str, str]], par
         part=part,
         materialized=node["config"]["materialized"],
         path=node["original_file_path"],
+        key=key,
+        not_null=frozenset(name for name, column in node["columns"].items() if _is_never_null(column)),
     )
+
+
+def _is_never_null(column: Node) -> bool:
+    return any(constraint["type"] == "not_null" for constraint in column.get("constraints") or ())
 
 
 def _upstream(node: Node, nodes: dict[str, Node]) -> tuple[set[str], set[str]]:
@@ -111,6 +123,17 @@ def _tests(manifest: Node) -> dict[str, list[tuple[str, str]]]:
         if node["resource_type"] == "test":
             about = model_of(node.get("attached_node"), node["depends_on"]["nodes"])
             found[about].append((node["name"], node["config"]["severity"].lower()))
+    return found
+
+
+def _keys(manifest: Node) -> dict[str, tuple[str, ...]]:
+    """Model -> the columns of its test `unique_key`."""
+    found: dict[str, tuple[str, ...]] = {}
+    for node in manifest["nodes"].values():
+        said = node.get("test_metadata") or {}
+        if node["resource_type"] == "test" and said.get("name") == "unique_key":
+            about = model_of(node.get("attached_node"), node["depends_on"]["nodes"])
+            found[about] = tuple(said["kwargs"]["columns"])
     return found
 
 

@@ -1,5 +1,6 @@
 """What a region lets leave, and the only code that carries it out of the region's warehouse."""
 
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import duckdb
@@ -21,35 +22,51 @@ def leaving(platform: Platform, region: str) -> list[Model]:
 
 
 def carried(platform: Platform) -> list[Model]:
-    """The models that any region may let leave."""
-    return [model for model in models(platform) if model.leaves]
+    """The models that the global build is made from: what may leave and is read by nothing there is not carried."""
+    known = models(platform)
+    read = {name for model in known if model.layer == "global" for name in model.depends_on_models}
+    return [model for model in known if model.layer == "gold" and model.leaves and model.name in read]
 
 
-def create_tables(connection: duckdb.DuckDBPyConnection, platform: Platform) -> None:
-    """Empty tables of everything that may arrive from a region, where there are none yet."""
+def create_tables(connection: duckdb.DuckDBPyConnection, wanted: Iterable[Model]) -> None:
+    """Empty tables of these models, where there are none yet."""
     connection.execute("create schema if not exists gold")
-    for model in carried(platform):
+    for model in wanted:
         columns = ", ".join(f"{identifier(name)} {dtype}" for name, dtype, _ in model.columns)
         connection.execute(f"create table if not exists gold.{identifier(model.alias)} ({columns})")
 
 
 def copy_what_leaves(
-    connection: duckdb.DuckDBPyConnection, platform: Platform, region: str, warehouse: Path | None
+    connection: duckdb.DuckDBPyConnection,
+    platform: Platform,
+    region: str,
+    warehouse: Path | None,
+    wanted: Collection[Model],
 ) -> None:
-    """Replace what `connection` holds of `region` by what its `warehouse` has that may leave, if there is one."""
-    create_tables(connection, platform)
-    for model in carried(platform):
-        connection.execute(f"delete from gold.{identifier(model.alias)} where region = ?", [region])
+    """Replace what `connection` holds of `region` by what its `warehouse` has that may leave, if there is one.
+
+    Only of the models `wanted`. What has no column `region` is replaced as a whole.
+    """
+    create_tables(connection, wanted)
+    for model in wanted:
+        connection.execute(f"delete from gold.{identifier(model.alias)}{_of_region(model, region)}")
     if warehouse is None:
         return
+    allowed = forms(platform, region)
     connection.execute(f"attach {literal(str(warehouse))} as leaving (read_only)")
     try:
-        for model in leaving(platform, region):
+        for model in wanted:
+            if model.leaves not in allowed:
+                continue
             columns = ", ".join(identifier(name) for name, _, _ in model.columns)
             table = identifier(model.alias)
             connection.execute(
-                f"insert into gold.{table} ({columns}) select {columns} from leaving.gold.{table} where region = ?",
-                [region],
+                f"insert into gold.{table} ({columns})"
+                f" select {columns} from leaving.gold.{table}{_of_region(model, region)}"
             )
     finally:
         connection.execute("detach leaving")
+
+
+def _of_region(model: Model, region: str) -> str:
+    return f" where region = {literal(region)}" if any(name == "region" for name, _, _ in model.columns) else ""

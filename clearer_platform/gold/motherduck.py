@@ -19,7 +19,7 @@ import duckdb
 
 from clearer_platform.errors import StorageError
 from clearer_platform.gold import warehouse
-from clearer_platform.gold.leaving import copy_what_leaves
+from clearer_platform.gold.leaving import copy_what_leaves, leaving
 from clearer_platform.platform import Platform
 from clearer_platform.regions import Layout
 from clearer_platform.silver.sql import identifier, literal
@@ -89,7 +89,7 @@ def _reduced(platform: Platform, region: str | None, layout: Layout, folder: Pat
         return path
     file = folder / f"{warehouse.NAME}.duckdb"
     with warehouse.opened(file, platform.settings) as connection:
-        copy_what_leaves(connection, platform, region, path)
+        copy_what_leaves(connection, platform, region, path, leaving(platform, region))
     return file
 
 

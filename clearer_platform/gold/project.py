@@ -173,6 +173,11 @@ def check_what_leaves(manifest: dict[str, Any]) -> None:
                     f"model {node['name']} reads {parent.split('.')[-1]}, which never leaves its region",
                     hint="read a model that declares `meta: {leaves: aggregates}` or `{leaves: pseudonyms}`",
                 )
+            if parent in nodes and "region" not in nodes[parent]["columns"]:
+                raise BuildError(
+                    f"model {node['name']} reads {parent.split('.')[-1]}, whose rows do not say which region they are of",
+                    hint="give it a column region, or read another model",
+                )
 
 
 def check_as_of(manifest: dict[str, Any]) -> None:

@@ -4,5 +4,18 @@ from clearer_platform.regions.http import HttpSource
 from clearer_platform.regions.layout import Layout
 from clearer_platform.regions.registry import CsvFormat, Region, Registry, TableSource, load_registry
 from clearer_platform.regions.sql import SqlSource
+from clearer_platform.regions.targets import DatabaseTarget, FolderTarget, Target
 
-__all__ = ["CsvFormat", "HttpSource", "Layout", "Region", "Registry", "SqlSource", "TableSource", "load_registry"]
+__all__ = [
+    "CsvFormat",
+    "DatabaseTarget",
+    "FolderTarget",
+    "HttpSource",
+    "Layout",
+    "Region",
+    "Registry",
+    "SqlSource",
+    "TableSource",
+    "Target",
+    "load_registry",
+]

@@ -17,6 +17,7 @@ from clearer_platform.errors import RegistryError, UnknownName
 from clearer_platform.regions.batches import BatchEntry, QueueEntry
 from clearer_platform.regions.http import HttpSource, http_source
 from clearer_platform.regions.sql import SqlSource, sql_source
+from clearer_platform.regions.targets import Target
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -276,6 +277,26 @@ class Registry(_Entry):
     root: str = Field(default="global", description="Root of what is built across regions.")
     options: dict[str, Any] = Field(default_factory=dict)
     regions: dict[str, Region]
+    targets: dict[str, Target] = Field(default_factory=dict, description="Where gold is published to.")
+
+    @model_validator(mode="after")
+    def _targets_fit(self) -> "Registry":
+        for target in self.targets.values():
+            for region in target.regions:
+                if region not in self.regions:
+                    known = ", ".join(self.regions)
+                    raise ValueError(f"targets.{target.name}: unknown region {region!r} (known: {known})")
+        return self
+
+    def target(self, name: str) -> Target:
+        """The target called `name`. Raises UnknownName with those that are known."""
+        if name not in self.targets:
+            raise UnknownName("target", name, list(self.targets))
+        return self.targets[name]
+
+    def regions_of(self, target: Target) -> list[str]:
+        """The regions whose gold is published to `target`."""
+        return [name for name in self.regions if not target.regions or name in target.regions]
 
     def region(self, name: str) -> Region:
         """The region called `name`. Raises UnknownName with those that are known."""
@@ -300,8 +321,14 @@ def load_registry(path: Path) -> Registry:
     regions = raw.get("regions")
     if not isinstance(regions, dict) or not regions:
         raise RegistryError(f"{path} declares no region", hint="add a block such as [regions.eu]")
-    named = {n: {**entry, "name": n} if isinstance(entry, dict) else entry for n, entry in regions.items()}
     try:
-        return Registry.model_validate({**raw, "regions": named})
+        return Registry.model_validate({**raw, **{of: _named(raw[of]) for of in ("regions", "targets") if of in raw}})
     except ValidationError as e:
         raise rejected(path, e, RegistryError) from e
+
+
+def _named(entries: Any) -> Any:
+    """Entries that know the names they stand under."""
+    if not isinstance(entries, dict):
+        return entries
+    return {name: {**entry, "name": name} if isinstance(entry, dict) else entry for name, entry in entries.items()}

@@ -4,12 +4,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from clearer_platform.databases import DatabaseEntry
+from clearer_platform.databases import DatabaseAddress
 
 Name = Annotated[str, Field(min_length=1)]
 
 
-class SqlSource(DatabaseEntry):
+class SqlSource(DatabaseAddress):
     """One table or view of a server. Every reading that brings news becomes a delivery of its own."""
 
     table: Name = Field(description="The table there, with its schema where it needs one: sales.sales_data.")

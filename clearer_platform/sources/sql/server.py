@@ -50,7 +50,7 @@ def opened(source: SqlSource, null: str) -> Iterator[Opened]:
 
     Raises Unanswered where the server does not answer or goes away, DeliveryError for what will not pass by itself.
     """
-    kind = TABLES.get(source.kind, OtherTable)
+    kind = TABLES.get(source.backend, OtherTable)
     with _reported(source), engine_of(source, _options(source)).connect() as connection, _Patience(source) as alive:
         alive.watch(connection)
         with kind.snapshot(connection) as read_at:
@@ -58,7 +58,7 @@ def opened(source: SqlSource, null: str) -> Iterator[Opened]:
 
 
 def _options(source: SqlSource) -> dict[str, object]:
-    if source.kind in ("mysql", "mariadb"):
+    if source.backend in ("mysql", "mariadb"):
         return {"charset": "utf8mb4", "read_timeout": source.timeout, "write_timeout": source.timeout}
     return {}
 

@@ -1,0 +1,15 @@
+"""Publishing gold to other databases, to lakehouses and to bulk loaders, as the registry's targets say.
+
+One publication a target: all of its tables, or none. Publishing twice changes nothing; what a target holds afterwards is
+compared with gold before anybody sees it. Only what a region lets leave is published.
+
+publish.publish       one target; `publication` says what is published and what came of it
+tables, reading       the tables as they are published, and gold as they are read from
+postgresql, sql       databases: PostgreSQL by bulk copy, any other by SQLAlchemy's dialect
+csv, db2, delta       files for bulk loaders with DB2's scripts beside them, and Delta tables
+"""
+
+from clearer_platform.serving.publishing.publication import Published, Result, possible, wanted
+from clearer_platform.serving.publishing.publish import publish
+
+__all__ = ["Published", "Result", "possible", "publish", "wanted"]

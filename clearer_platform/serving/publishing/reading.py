@@ -1,0 +1,110 @@
+"""What is published: a region's gold as it was served at one moment, table by table, as CSV or in batches."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from clearer_platform.errors import StorageError
+from clearer_platform.gold import warehouse
+from clearer_platform.platform import Platform
+from clearer_platform.serving.publishing.tables import Table
+from clearer_platform.silver.sql import identifier, literal
+from clearer_platform.storage import aside, clear_leftovers
+
+FORM = 1
+"""Raised when what is published of the same gold changes: then everything is published anew."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What is compared between gold and a target: rows, and the sum of each column of exact numbers."""
+
+    rows: int
+    sums: tuple[tuple[str, Decimal], ...]
+
+
+class Gold:
+    """The gold of one region, as it was served when it was opened."""
+
+    def __init__(self, region: str, connection: duckdb.DuckDBPyConnection, work: Path, fingerprint: str) -> None:
+        self.region = region
+        self.work = work
+        """A folder of the region's own."""
+        self.fingerprint = fingerprint
+        """Of all that this gold was built from and by."""
+        self._connection = connection
+
+    def has(self, table: Table) -> bool:
+        """Whether the table has been built for this region."""
+        sql = (
+            "SELECT count(*) FROM duckdb_tables()"
+            " WHERE database_name = current_database() AND schema_name = 'gold' AND table_name = ?"
+        )
+        return bool(self._connection.execute(sql, [table.name]).fetchall()[0][0])
+
+    def figures(self, table: Table) -> Figures:
+        """Its rows and sums."""
+        sums = [f"sum({identifier(column.name)})" for column in table.exact]
+        sql = f"SELECT {', '.join(['count(*)', *sums])} FROM ({self._select(table)})"
+        rows, *found = self._connection.execute(sql).fetchall()[0]
+        return figures_of(table, rows, found)
+
+    def content(self, table: Table, mode: str) -> str:
+        """Hex digest that changes with the table's content, whatever the order of its rows, with its form and `mode`."""
+        sql = f"SELECT count(*), sum(hash(t)), bit_xor(hash(t)) FROM ({self._select(table)}) t"
+        said = [FORM, mode, self._connection.execute(sql).fetchall()[0], repr(table)]
+        return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()
+
+    @contextmanager
+    def csv(self, table: Table, *, header: bool = False, select: str = "*") -> Iterator[Path]:
+        """A temporary CSV file (RFC 4180, UTF-8, instants in UTC) with its rows: no text is null, "" is empty text."""
+        self.work.mkdir(parents=True, exist_ok=True)
+        path = aside(self.work / f"{table.name}.csv")
+        options = f"FORMAT csv, HEADER {str(header).lower()}, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NULLSTR ''"
+        try:
+            self._connection.execute(
+                f"COPY (SELECT {select} FROM ({self._select(table)})) TO {literal(str(path))} ({options})"
+            )
+            yield path
+        except duckdb.IOException as e:
+            raise StorageError(f"cannot write {path}", hint="check that the disk has space and lets you write") from e
+        finally:
+            path.unlink(missing_ok=True)
+
+    def batches(self, table: Table, size: int = 20_000) -> pa.RecordBatchReader:
+        """Its rows in batches. Only one table is read at a time."""
+        return self._connection.execute(self._select(table)).to_arrow_reader(size)
+
+    def _select(self, table: Table) -> str:
+        return f"SELECT {', '.join(table.expressions(self.region))} FROM gold.{identifier(table.name)}"
+
+
+def figures_of(table: Table, rows: int, sums: list[object]) -> Figures:
+    """Figures out of what a database answers; the sum of nothing is nought."""
+    found = (Decimal(str(value or 0)) for value in sums)
+    return Figures(int(rows), tuple((c.name, value) for c, value in zip(table.exact, found, strict=True)))
+
+
+@contextmanager
+def opened(platform: Platform, region: str) -> Iterator[Gold]:
+    """The gold that is served of `region`. Raises NotBuilt where there is none."""
+    layout = platform.layout(region)
+    with closing(warehouse.read(layout)) as connection:
+        settings = platform.settings
+        connection.execute(f"SET memory_limit = {literal(settings.memory_limit)}; SET preserve_insertion_order = false")
+        if settings.threads:
+            connection.execute(f"SET threads = {settings.threads}")
+        state = warehouse.state_of(connection)
+        yield Gold(region, connection, layout.work / "publishing", state.fingerprint)
+
+
+def clear(platform: Platform, region: str) -> None:
+    """Remove what killed publications left in the region's folder; for whoever holds the lock on publishing there."""
+    clear_leftovers(platform.layout(region).work / "publishing")
