@@ -42,3 +42,8 @@ class Extract(BaseModel):
     """Of a comparison."""
     are_deleted: bool = False
     """Whether its rows are those that the server has no more, as they were last, marked as deleted."""
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it is what changed since an earlier reading, and not the rows as they stand."""
+        return self.lower is not None or self.found is not None

@@ -98,15 +98,18 @@ def _platform(settings: "Settings") -> "tuple[Platform, str]":
 
 
 def _secrets(platform: "Platform") -> Finding:
-    """Whether every secret that an API wants is set; whoever only looks at the platform needs none."""
+    """Whether every secret that a source wants is set; whoever only looks at the platform needs none."""
     from clearer_platform.sample import environment
 
-    entries = platform.registry.regions.values()
-    sources = [source for region in entries for table in region.tables if (source := region.http_source(table))]
+    tables = [(region, table) for region in platform.registry.regions.values() for table in region.tables]
+    apis = [source for region, table in tables if (source := region.http_source(table))]
+    servers = [server for region, table in tables if (server := region.sql_source(table))]
     known = {**os.environ, **environment(platform.settings.home)}
-    absent = sorted({s.token_env for s in sources if s.token_env and not known.get(s.token_env)})
+    names = {*(api.token_env for api in apis), *(server.password_env for server in servers)}
+    absent = sorted(name for name in names if name and not known.get(name))
     warning = f"not set in this environment: {', '.join(absent)}" if absent else None
-    return Finding("HTTP sources", f"{plural(len(sources), 'table')} read from an API", warning=warning)
+    read = f"{plural(len(apis), 'table')} read from APIs, {len(servers)} from database servers"
+    return Finding("Sources", read, warning=warning)
 
 
 def _queues(platform: "Platform") -> tuple[None, str]:

@@ -1,4 +1,4 @@
-"""`clearer fetch`: read the regions' HTTP APIs now, and say what came."""
+"""`clearer fetch`: read the regions' HTTP APIs and database servers now, and say what came."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -12,12 +12,14 @@ from clearer_platform.cli.output import note, plural, print_json, print_table, s
 from clearer_platform.cli.sample import sample_service
 
 if TYPE_CHECKING:
-    from clearer_platform.bronze import Receipt
+    from clearer_platform.bronze import Manifest, Receipt
     from clearer_platform.platform import Platform
     from clearer_platform.sources import Failure
 
 Windows = list[tuple[str, str, list[date]]]
 """Region, table, and the days to read of it."""
+Servers = list[tuple[str, str]]
+"""Region and table."""
 
 
 def fetch(
@@ -25,31 +27,51 @@ def fetch(
     table: Annotated[list[str] | None, typer.Option("--table", "-t", help="Only this table (may be repeated).")] = None,
     start: From = None,
     end: To = None,
+    compare: Annotated[
+        bool | None,
+        typer.Option(
+            "--compare/--no-compare",
+            help="Compare all rows of tables on servers with those delivered; by default when that is due.",
+            show_default=False,
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Fetch what the regions' HTTP APIs have: each business day of a table becomes a delivery, if it is news.
+    """Fetch what the regions' HTTP APIs and database servers have: what is news becomes deliveries.
 
-    Without a range, the days that may have news: those never read, and those
-    whose records may still change. With one, every day of it. What cannot be
-    read whole changes nothing; the exit code is then 3.
+    Of an API, each business day of a table. Without a range, the days that
+    may have news: those never read, and those whose records may still
+    change. With one, every day of it.
+
+    Of a server, what each table has now, from the last watermark on, unless
+    a range leaves out today. Comparing all rows finds updates and deletes
+    that a watermark cannot show.
+
+    What cannot be read whole changes nothing; the exit code is then 3.
 
     [bold]Examples[/bold]
 
         clearer fetch
         clearer fetch --region us --from 2024-10-24 --to 2024-10-27
+        clearer fetch --table sales --compare
     """
     from clearer_platform.serving.opening import chosen_regions, open_platform
 
     in_order(start, end)
     platform = open_platform()
-    days = wanted(platform, chosen_regions(platform, region), table, start, end)
+    regions = chosen_regions(platform, region)
+    days, on_servers = wanted(platform, regions, table, start, end), servers(platform, regions, table, start, end)
     with sample_service(platform.settings.home):
         found = fetched(platform, days)
+    came_of_servers = read(platform, on_servers, compare)
     if json:
-        print_json([_as_json(came) for came in found])
+        print_json([_as_json(came) for came in [*found, *came_of_servers]])
     else:
-        print_fetched(found)
-    if any(_failed(came) for came in found):
+        if found or not on_servers:
+            print_fetched(found)
+        if on_servers:
+            print_read(came_of_servers, len(on_servers))
+    if any(_failed(came) for came in [*found, *came_of_servers]):
         raise typer.Exit(FAILED_DAYS)
 
 
@@ -65,6 +87,45 @@ def fetched(platform: "Platform", asked: Windows) -> "list[Receipt | Failure]":
                 done += 1
                 advance(region, f"{table} {days[-1]}", done, total)
     return found
+
+
+def read(platform: "Platform", asked: Servers, compare: bool | None) -> "list[Receipt | Failure]":
+    """What every table on a server came to, with a progress bar."""
+    from clearer_platform.errors import ClearerError
+    from clearer_platform.sources import Failure
+
+    if not asked:
+        return []
+    from clearer_platform.sources.sql.reading import fetch as fetch_table
+
+    found: list[Receipt | Failure] = []
+    with steps(f"reading {plural(len(asked), 'table')} on servers") as advance:
+        for region, table in asked:
+
+            def tell(done: int, total: int, region: str = region, table: str = table) -> None:
+                advance(region, table, done, total)
+
+            try:
+                found += fetch_table(platform, region, table, compare=compare, progress=tell)
+            except ClearerError as e:
+                found.append(Failure(region, table, platform.region(region).today(datetime.now(UTC)), e))
+    return found
+
+
+def servers(
+    platform: "Platform", regions: list[str], tables: list[str] | None, start: date | None, end: date | None
+) -> Servers:
+    """The tables on servers to read: none where the range leaves out today."""
+    from clearer_platform.sources import sql
+
+    now = datetime.now(UTC)
+    return [
+        (region, table)
+        for region in regions
+        if (start or date.min) <= platform.region(region).today(now) <= (end or date.max)
+        for table in sql.tables(platform, region)
+        if not tables or table in tables
+    ]
 
 
 def wanted(
@@ -92,16 +153,32 @@ def print_fetched(found: "list[Receipt | Failure]") -> None:
     if not found:
         note("no window to read: no table that was asked for has an API with news to expect")
         return
-    rows = list(_rows(found))
-    header = ["region", "table", "day", "bytes", "what came"]
-    if rows:
-        print_table(None, header, rows, right=["bytes"])
+    news = _print_news(found)
     failed = sum(1 for came in found if _failed(came))
-    counts = f"{len(rows) - failed} new, {len(found) - len(rows)} as before"
+    counts = f"{news - failed} new, {len(found) - news} as before"
     say(
         f"{plural(len(found), 'window')} read: {counts}{f', {failed} failed' if failed else ''}",
         style="yellow" if failed else None,
     )
+
+
+def print_read(found: "list[Receipt | Failure]", tables: int) -> None:
+    """Print a line for each delivery that came of servers, or table that could not be read, and what it comes to."""
+    news = _print_news(found)
+    failed = sum(1 for came in found if _failed(came))
+    say(
+        f"{plural(tables, 'table')} on servers read: {news - failed} new"
+        f"{f', {failed} failed' if failed else ''}",
+        style="yellow" if failed else None,
+    )
+
+
+def _print_news(found: "list[Receipt | Failure]") -> int:
+    """Print what is new or failed; how much that is."""
+    rows = list(_rows(found))
+    if rows:
+        print_table(None, ["region", "table", "day", "bytes", "what came"], rows, right=["bytes"])
+    return len(rows)
 
 
 def _rows(found: "list[Receipt | Failure]") -> Iterator[tuple[object, ...]]:
@@ -113,7 +190,14 @@ def _rows(found: "list[Receipt | Failure]") -> Iterator[tuple[object, ...]]:
         elif came.is_new:
             manifest = came.delivery.manifest
             records = "" if manifest.record_count is None else f" ({plural(manifest.record_count, 'record')})"
-            yield manifest.region, manifest.table, manifest.day, manifest.size, f"a new delivery{records}"
+            what = f"a new delivery{records}{_compared(manifest)}"
+            yield manifest.region, manifest.table, manifest.day, manifest.size, what
+
+
+def _compared(manifest: "Manifest") -> str:
+    """What a comparison found, where the delivery comes of one."""
+    found = manifest.extract.found if manifest.extract else None
+    return f": compared, {found.inserted} new, {found.updated} changed, {found.deleted} deleted" if found else ""
 
 
 def _failed(came: "Receipt | Failure") -> bool:

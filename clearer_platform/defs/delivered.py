@@ -69,9 +69,11 @@ def _bronze(platform: Platform, contract: Contract) -> dg.AssetSpec:
 
 
 def _ways_in(platform: Platform, contract: Contract) -> set[str]:
-    """How the table comes in: as files, and from an API where a region's entry names one."""
-    entries = [r.tables[contract.name] for r in platform.registry.regions.values() if contract.name in r.tables]
-    return {"file", "csv"} | ({"api", "json"} if any(entry.http for entry in entries) else set())
+    """How the table comes in: as files, and from an API or a database server where a region's entry names one."""
+    regions = [r for r in platform.registry.regions.values() if contract.name in r.tables]
+    servers = {server.backend for region in regions if (server := region.sql_source(contract.name))}
+    api = {"api", "json"} if any(region.http_source(contract.name) for region in regions) else set()
+    return {"file", "csv"} | api | servers
 
 
 def _silver(platform: Platform, contract: Contract) -> dg.AssetSpec:

@@ -1,4 +1,5 @@
-"""Schedules: once a region's cut-off has passed, what is late is told and what can be run is run; backups are made.
+"""Schedules: once a region's cut-off has passed, what is late is told and what can be run is run; servers are read,
+backups are made.
 
 On from the start: backups are asked for by naming tables in the settings.
 """
@@ -18,6 +19,7 @@ from clearer_platform.platform import Platform
 from clearer_platform.regions import Region
 from clearer_platform.serving.facts import behind_shared, gather
 from clearer_platform.serving.plan import Only, plan
+from clearer_platform.sources import sql
 
 WORTH_RUNNING = (Only.MISSING, Only.CHANGED)
 """A day whose delivery was refused is not: under the same contract it would be refused again. A mended contract or
@@ -25,10 +27,12 @@ mapping makes it changed."""
 
 
 def schedules(platform: Platform) -> list[dg.ScheduleDefinition]:
-    """One schedule a region, and one for the backups of each region that has any of the tables in the settings."""
+    """One schedule a region; one for each that reads database servers; one for the backups of each that has any of the
+    tables in the settings."""
     regions = platform.registry.regions.values()
     return [
         *(_after_cutoff(platform, region) for region in regions),
+        *(_of_servers(platform, region) for region in regions if sql.tables(platform, region.name)),
         *(_of_backups(platform, region) for region in regions if backed_up(platform, region.name)),
     ]
 
@@ -45,6 +49,25 @@ def _after_cutoff(platform: Platform, region: Region) -> dg.ScheduleDefinition:
     def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
         now = max(context.scheduled_execution_time, datetime.now(UTC))
         yield from catch_up(platform, region, context.instance, now)
+
+    return schedule
+
+
+def _of_servers(platform: Platform, region: Region) -> dg.ScheduleDefinition:
+    cron = platform.settings.schedule
+
+    @dg.schedule(
+        name=f"servers_{region.name}",
+        job_name=REGION_DAYS,
+        cron_schedule=cron,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"At {cron} (CLEARER_SCHEDULE): reads the database servers of {region.name}, and builds its gold.",
+    )
+    def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        today = region.today(max(context.scheduled_execution_time, datetime.now(UTC)))
+        if today not in underway(context.instance, platform.registry).get(region.name, set()):
+            yield from requests({region.name: [today]})
 
     return schedule
 

@@ -197,7 +197,20 @@ def _received(slots: list[bronze.Slot]) -> dict[str, Any]:
         "received_at": dg.MetadataValue.timestamp(max(m.received_at for m in manifests)),
         "origins": dg.MetadataValue.md("\n".join(f"- `{m.origin}` sha256 `{m.sha256[:16]}`" for m in manifests)),
         "files": dg.MetadataValue.path(str(slots[0].current.content.parent.parent)),
+        **_extracted([manifest.extract for manifest in manifests if manifest.extract]),
     }
+
+
+def _extracted(extracts: list[bronze.Extract]) -> dict[str, Any]:
+    """How far servers were read, and what comparisons with them found."""
+    upper = [extract.upper for extract in extracts if extract.upper]
+    comparisons = {extract.read_at: extract.found for extract in extracts if extract.found}
+    found = {
+        f"{what}_found": sum(getattr(comparison, what) for comparison in comparisons.values())
+        for what in bronze.Found.model_fields
+        if comparisons
+    }
+    return {**({"watermark": upper[-1]} if upper else {}), **found}
 
 
 def _by_day(states: Iterable[SlotState]) -> dict[date, list[SlotState]]:

@@ -114,6 +114,8 @@ def _most_rejected(delivery: Delivery, contract: Contract) -> float:
     """The share of a delivery that may be rejected."""
     if delivery.manifest.series:
         return 1.0  # Of batches, each was decided upon when it came.
+    if (extract := delivery.manifest.extract) and extract.is_part:
+        return 1.0  # What changed since the last reading may be a single row; its neighbours were judged before.
     if delivery.manifest.restores and not contract.nested:
         return 0.0  # What replaces everything may leave out nothing; elements that were rejected before are so again.
     return contract.max_rejected

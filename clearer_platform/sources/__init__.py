@@ -5,7 +5,7 @@ from datetime import date
 
 from clearer_platform.bronze import Receipt
 from clearer_platform.platform import Platform
-from clearer_platform.sources import batches, files, http
+from clearer_platform.sources import batches, files, http, sql
 from clearer_platform.sources.failure import Failure
 from clearer_platform.sources.files import Arrival, Stray, deliver_file, landed, pending
 from clearer_platform.sources.http import due
@@ -13,7 +13,7 @@ from clearer_platform.sources.landing import changed
 
 __all__ = ["Arrival", "Failure", "Stray", "changed", "collect", "deliver_file", "due", "landed", "pending"]
 
-SOURCES = (files, http, batches)
+SOURCES = (files, http, sql, batches)
 """Each takes in what there is for a table's days, and nothing where the region does not use it."""
 
 

@@ -112,7 +112,7 @@ def test_check(cli, monkeypatch):
         ("registry", True),
         ("contracts", True),
         ("registry and contracts together", True),
-        ("HTTP sources", True),
+        ("Sources", True),
         ("queues", True),
         ("dbt project", True),
         ("roles", True),

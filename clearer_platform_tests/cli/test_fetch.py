@@ -77,11 +77,11 @@ def test_days_that_have_not_begun_are_no_windows(served):
 
 def test_check_says_which_secret_is_not_set(served, monkeypatch):
     cli, _ = served
-    (part,) = [part for part in cli.json("check") if part["what"] == "HTTP sources"]
+    (part,) = [part for part in cli.json("check") if part["what"] == "Sources"]
     assert part == {
-        "what": "HTTP sources",
+        "what": "Sources",
         "ok": True,
-        "detail": "1 table read from an API",
+        "detail": "1 table read from APIs, 0 from database servers",
         "error": None,
         "warning": None,
     }

@@ -1,6 +1,6 @@
 """MySQL and MariaDB: a consistent snapshot of InnoDB, in UTC, streamed; each row comes as the line that it becomes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -57,7 +57,9 @@ class MySqlTable(Table):
         row = self.connection.execute(sql, values).one()
         return row[0], row[1]
 
-    def lines(self, order: Sequence[str], watermark: str | None, lower: str | None) -> Iterator[list[bytes]]:
+    def lines(
+        self, order: Sequence[str], watermark: str | None, lower: str | None
+    ) -> Generator[list[bytes], None, None]:
         """Written by the server."""
         where, values = self._from(watermark, lower)
         fields = ", ',', ".join(self._field(column) for column in self.columns)

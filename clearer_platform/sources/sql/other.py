@@ -3,7 +3,7 @@
 Slower than a server's own lines. A snapshot is what the server gives a reading transaction.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -55,7 +55,9 @@ class OtherTable(Table):
         row = self.connection.execute(self._from(counted, watermark, lower)).one()
         return row[0], None if row[1] is None else written(row[1])
 
-    def lines(self, order: Sequence[str], watermark: str | None, lower: str | None) -> Iterator[list[bytes]]:
+    def lines(
+        self, order: Sequence[str], watermark: str | None, lower: str | None
+    ) -> Generator[list[bytes], None, None]:
         """Written here."""
         # A TypeDecorator may change what the server holds; numbers of a driver are taken as decimals.
         rows = select(*self._table.c).order_by(*(self._table.c[name] for name in order))

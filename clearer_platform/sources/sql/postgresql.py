@@ -1,6 +1,6 @@
 """PostgreSQL: a repeatable read, in UTC, streamed by COPY."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
@@ -56,7 +56,9 @@ class PostgreSqlTable(Table):
         row = self.connection.execute(text(sql.replace(":", r"\:"))).one()
         return row[0], row[1]
 
-    def lines(self, order: Sequence[str], watermark: str | None, lower: str | None) -> Iterator[list[bytes]]:
+    def lines(
+        self, order: Sequence[str], watermark: str | None, lower: str | None
+    ) -> Generator[list[bytes], None, None]:
         """Written by the server."""
         fields = ", ".join(f"{self._field(c)} AS {self.quoted(c.name)}" for c in self.columns)
         by = ", ".join(f"{self.quoted_name}.{self.quoted(name)}" for name in order)

@@ -1,6 +1,7 @@
 """One snapshot of a table, and what was delivered of it by then: what of it is news, and delivering that."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -64,17 +65,23 @@ class Snapshot:
         self.columns: dict[str, Column] = {column.name: column for column in server.table.columns}
         self.known = known(reading.platform, reading.region, reading.table)
         self.spool = Spool(work, server.table.columns, null, self.source.watermark)
+        self._streams = ExitStack()
 
     def deliver(self) -> None:
         """Deliver what is new."""
+        # A stream that is left in the middle must end before its connection does: psycopg would wait for it for ever.
+        with self._streams:
+            self._deliver()
+        if not self.known or self.reading.compare:
+            keep(self.reading.layout, self.reading.table, datetime.now(UTC))
+
+    def _deliver(self) -> None:
         if self.reading.contract.load_mode is LoadMode.FULL:
             self._deliver_picture()
         elif self.known and self.reading.compare:
             self._deliver_differences()
         else:
             self._deliver_rows()
-        if not self.known or self.reading.compare:
-            keep(self.reading.layout, self.reading.table, datetime.now(UTC))
 
     def _deliver_picture(self) -> None:
         """All rows: they are the whole picture, and no part of it can come alone."""
@@ -123,7 +130,7 @@ class Snapshot:
         """The rows, as many as the server counted. Raises Torn where it sends more or less."""
         done = 0
         watermark = self.source.watermark if lower is not None else None
-        for some in self.table.lines(order, watermark, lower):
+        for some in self._streams.enter_context(closing(self.table.lines(order, watermark, lower))):
             self.server.heard()
             done += len(some)
             self.reading.progress(done, count)

@@ -6,7 +6,7 @@ writes the lines.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
@@ -41,7 +41,9 @@ class Table(ABC):
         """Of the rows from the watermark `lower` on: how many there are, and the highest watermark."""
 
     @abstractmethod
-    def lines(self, order: Sequence[str], watermark: str | None, lower: str | None) -> Iterator[list[bytes]]:
+    def lines(
+        self, order: Sequence[str], watermark: str | None, lower: str | None
+    ) -> Generator[list[bytes], None, None]:
         """These rows in the `order` of columns, some at a time, each as CSV with its line end."""
 
     @abstractmethod

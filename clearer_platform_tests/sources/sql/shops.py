@@ -35,14 +35,20 @@ currency = "EUR"
 root = "eu"
 start = 2024-03-01
 [regions.eu.sql]
-url = "{url.get_backend_name()}://{url.username}@{url.host}:{url.port}/{url.database}"
-password_env = "SHOP_PASSWORD"
+url = "{_without_password(url)}"
+{'password_env = "SHOP_PASSWORD"' if url.password else ""}
 [regions.eu.tables.orders]
 days = []
 [regions.eu.tables.orders.sql]
 table = "{table}"
 {entry}
 """
+
+
+def _without_password(url: URL) -> str:
+    if url.host is None:
+        return str(url)
+    return f"{url.get_backend_name()}://{url.username}@{url.host}:{url.port}/{url.database}"
 
 
 def run(url: URL, *statements: str, values: Iterable[Mapping[str, object]] = ()) -> None:
