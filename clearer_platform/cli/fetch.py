@@ -167,8 +167,7 @@ def print_read(found: "list[Receipt | Failure]", tables: int) -> None:
     news = _print_news(found)
     failed = sum(1 for came in found if _failed(came))
     say(
-        f"{plural(tables, 'table')} on servers read: {news - failed} new"
-        f"{f', {failed} failed' if failed else ''}",
+        f"{plural(tables, 'table')} on servers read: {news - failed} new{f', {failed} failed' if failed else ''}",
         style="yellow" if failed else None,
     )
 

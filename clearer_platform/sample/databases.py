@@ -55,14 +55,6 @@ class DatabaseServer:
         driver = {"mariadb": "mysql+pymysql", "postgresql": "postgresql+psycopg"}[self.kind]
         return URL.create(driver, USER, self.password, HOST, self.port, "shop")
 
-    def pause(self) -> None:
-        """Stop answering without closing anything, as a machine that hangs does."""
-        os.killpg(self.process.pid, signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        """Answer again."""
-        os.killpg(self.process.pid, signal.SIGCONT)
-
     def kill(self) -> None:
         """End at once, as a machine that loses its power does."""
         with suppress(ProcessLookupError):
@@ -185,7 +177,6 @@ def _await(server: DatabaseServer, log: Path) -> None:
 
 def _end(server: DatabaseServer) -> None:
     with suppress(ProcessLookupError):
-        server.go_on()
         # PostgreSQL: SIGINT ends it without waiting for its clients.
         server.process.send_signal(signal.SIGINT if server.kind == "postgresql" else signal.SIGTERM)
     try:

@@ -59,7 +59,6 @@ class Differences:
 def differences(settings: Settings, work: Path, compared: Compared) -> Iterator[Differences]:
     """How the server's rows differ from those delivered; the files are there while the context is."""
     folder = work / f"{PARTIAL}compared"
-    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
         with duckdb.connect(folder / "keys.duckdb", config={"memory_limit": settings.memory_limit}) as connection:

@@ -2,13 +2,15 @@
 
 import csv
 import io
+import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from clearer_platform.sources.sql.columns import Column, Kind
-from clearer_platform.storage import PARTIAL, clear_leftovers, reported
+from clearer_platform.storage import PARTIAL, reported
 
 
 class NullTaken(Exception):
@@ -48,7 +50,7 @@ class Spool:
         while left:
             path, first, last = self.folder / f"{PARTIAL}{uuid.uuid4().hex}", left[0], left[-1]
             count = longest = 0
-            with reported("write", path), path.open("wb") as f:
+            with _writing(path) as f:
                 f.write(self.header)
                 while left:
                     room = len(left) if size is None else size - count
@@ -88,14 +90,28 @@ class Spool:
         block = b"".join(rows)
         if self._taken and self._taken in block:
             raise NullTaken
-        f.write(block)
+        # A server that goes away while its rows are taken is no trouble of the disk.
+        with reported("write", self.folder):
+            f.write(block)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[io.BufferedWriter]:
+    with reported("write", path):
+        f = path.open("wb")
+    try:
+        yield f
+    finally:
+        with reported("write", path):
+            f.close()
 
 
 def cleared(folder: Path) -> Path:
     """`folder`, without what a killed process left in it. Only under the table's lock."""
     with reported("write", folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        clear_leftovers(folder)
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
     return folder
 
 

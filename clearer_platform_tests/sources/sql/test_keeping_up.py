@@ -1,0 +1,203 @@
+"""Keeping up with a table by its watermark, with an overlap, and by comparing all rows; nothing lost or twice."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from clearer_platform.bronze import Found
+from clearer_platform.sources.sql import kept
+from clearer_platform.sources.sql.columns import Column, Kind
+from clearer_platform.sources.sql.watermarks import capped, lower_of
+from clearer_platform_tests.sources.sql.shops import run
+from clearer_platform_tests.sources.sql.test_values import MYSQL, POSTGRESQL
+
+BY_ID = 'watermark = "id"\ncompare = 0'
+
+
+def add(url, *ids, note="new"):
+    run(url, "INSERT INTO orders (id, note) VALUES (:id, :note)", values=[{"id": n, "note": note} for n in ids])
+
+
+@pytest.fixture(params=["shop", "warehouse"])
+def server(request):
+    url = request.getfixturevalue(request.param)
+    run(url, MYSQL if request.param == "shop" else POSTGRESQL)
+    return url
+
+
+def ids(deliveries):
+    """The ids in deliveries, by the csv module and not by the reader under test."""
+    lines = [line for delivery in deliveries for line in delivery.content.read_text().splitlines()[1:]]
+    return [int(line.split(",")[0].strip('"')) for line in lines]
+
+
+def test_only_what_is_new_is_delivered(server, make_home):
+    home = make_home(server, BY_ID)
+    assert not home.fetch(), "an empty table is no delivery"
+    add(server, 1, 2, 3)
+    first = home.fetch()
+    assert ids(first) == [1, 2, 3]
+    assert not home.fetch()
+    add(server, 4, 5)
+    second = home.fetch()
+    assert ids(second) == [3, 4, 5], "from the last watermark on: another row may have it too"
+    assert [d.manifest.extract.upper for d in [*first, *second]] == ["3", "5"]
+    assert not home.fetch()
+    assert sorted(home.current()) == [1, 2, 3, 4, 5]
+
+
+def test_a_transaction_that_was_open_for_long_is_covered_by_the_overlap(server, make_home):
+    home = make_home(server, 'watermark = "id"\noverlap = 10\ncompare = 0')
+    engine = create_engine(server)
+    with engine.connect() as late:
+        late.execute(text("INSERT INTO orders (id, note) VALUES (2, 'late')"))
+        add(server, 1, 3)
+        home.fetch()
+        late.commit()
+    engine.dispose()
+    home.fetch()
+    assert sorted(home.current()) == [1, 2, 3]
+    assert not home.fetch()
+
+
+def test_a_missed_run_misses_no_row(server, make_home):
+    """A window of four hours loses what came before it when a run is left out; a watermark does not."""
+    home = make_home(server, 'watermark = "placed_at"\ncompare = 0')
+    sql = "INSERT INTO orders (id, placed_at) VALUES (:id, :at)"
+    begin = datetime(2024, 3, 1)
+    for n in range(1, 4):
+        run(server, sql, values=[{"id": n, "at": f"{begin + timedelta(hours=9 * n)}"}])
+        if n != 2:
+            home.fetch()
+    assert sorted(home.current()) == [1, 2, 3]
+
+
+def test_a_row_that_lies_in_the_future_keeps_no_other_out(server, make_home):
+    home = make_home(server, 'watermark = "placed_at"\ncompare = 0')
+    sql = "INSERT INTO orders (id, placed_at) VALUES (:id, :at)"
+    run(server, sql, values=[{"id": 1, "at": "2037-01-01 00:00:00"}])
+    home.fetch()
+    run(server, sql, values=[{"id": 2, "at": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"}])
+    home.fetch()
+    assert sorted(home.current()) == [1, 2]
+
+
+def test_updates_and_deletes_that_a_watermark_cannot_see_are_found_and_recorded(server, make_home):
+    home = make_home(server, BY_ID)
+    add(server, *range(1, 11))
+    home.fetch()
+    run(server, "UPDATE orders SET note = 'changed' WHERE id IN (3, 4)", "DELETE FROM orders WHERE id IN (5, 6, 7)")
+    assert not home.fetch(compare=False)
+    add(server, 0)
+    assert not ids(home.fetch(compare=False)), "below the watermark"
+    changed, deleted = home.fetch(compare=True)
+    assert changed.manifest.extract.found == Found(inserted=1, updated=2, deleted=3) == deleted.manifest.extract.found
+    assert (ids([changed]), ids([deleted])) == ([0, 3, 4], [5, 6, 7])
+    assert sorted(home.current()) == [0, 1, 2, 3, 4, 8, 9, 10]
+    assert home.current()[3]["note"] == "changed"
+    assert not home.fetch(compare=True), "what was found once is known"
+    add(server, 5, note="again")
+    (again,) = home.fetch(compare=True)
+    assert again.manifest.extract.found == Found(inserted=1, updated=0, deleted=0)
+    assert home.current()[5]["note"] == "again"
+
+
+def test_a_table_without_a_watermark_is_compared_each_time(server, make_home):
+    home = make_home(server)
+    add(server, 1, 2)
+    (first,) = home.fetch()
+    assert first.manifest.extract.upper is None
+    add(server, 3)
+    run(server, "DELETE FROM orders WHERE id = 1")
+    home.fetch()
+    assert sorted(home.current()) == [2, 3]
+    assert not home.fetch()
+
+
+def test_a_comparison_comes_when_it_is_due(server, make_home):
+    home = make_home(server, 'watermark = "id"\ncompare = 3600')
+    layout = home.platform.layout("eu")
+    add(server, 1, 2)
+    home.fetch()
+    run(server, "UPDATE orders SET note = 'changed' WHERE id = 1")
+    assert not home.fetch()
+    kept.keep(layout, "orders", datetime.now(UTC) - timedelta(seconds=3601))
+    assert home.fetch()[0].manifest.extract.found.updated == 1
+    kept.keep(layout, "orders", datetime.now(UTC) + timedelta(days=1))
+    source = home.platform.region("eu").sql_source("orders")
+    assert kept.is_comparison_due(source, layout, "orders", datetime.now(UTC)), "the clock was set back"
+
+
+def test_a_large_table_comes_in_several_deliveries_and_goes_on_after_a_kill(server, make_home, monkeypatch):
+    home = make_home(server, 'watermark = "amount"\nrows = 3\ncompare = 0')
+    values = [{"id": n, "amount": n // 4} for n in range(10)]
+    run(server, "INSERT INTO orders (id, amount) VALUES (:id, :amount)", values=values)
+    deliveries = home.fetch()
+    assert [ids([d]) for d in deliveries] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]], "equal watermarks stay together"
+    assert [Decimal(d.manifest.extract.upper) for d in deliveries] == [0, 1, 2]
+    assert sorted(home.current()) == list(range(10))
+
+
+def test_columns_may_come_and_go(server, make_home):
+    home = make_home(server, BY_ID)
+    add(server, 1, 2)
+    home.fetch()
+    run(server, "ALTER TABLE orders ADD COLUMN colour VARCHAR(10)")
+    assert not home.fetch(compare=True), "no row says anything else than before"
+    run(server, "UPDATE orders SET colour = 'red' WHERE id = 2")
+    (changed,) = home.fetch(compare=True)
+    assert ids([changed]) == [2]
+    run(server, "ALTER TABLE orders DROP COLUMN colour")
+    home.fetch(compare=True)
+    assert sorted(home.current()) == [1, 2]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_history_with_any_readings_ends_at_what_the_server_has(shop, make_home, seed):
+    """Inserts, updates, deletes and readings in any order; a last comparison, and both hold the same rows."""
+    chance = random.Random(seed)
+    run(shop, MYSQL)
+    home = make_home(
+        shop, f'watermark = "id"\noverlap = {chance.choice((0, 2))}\nrows = {chance.choice((2, 5, 1000))}\ncompare = 0'
+    )
+    for _ in range(12):
+        n = chance.randrange(12)
+        match chance.randrange(5):
+            case 0 | 1:
+                run(
+                    shop,
+                    "INSERT IGNORE INTO orders (id, note) VALUES (:id, :note)",
+                    values=[{"id": n, "note": f"{chance.random()}"}],
+                )
+            case 2:
+                run(
+                    shop,
+                    "UPDATE orders SET note = :note WHERE id = :id",
+                    values=[{"id": n, "note": f"{chance.random()}"}],
+                )
+            case 3:
+                run(shop, "DELETE FROM orders WHERE id = :id", values=[{"id": n}])
+            case 4:
+                home.fetch(compare=chance.random() < 0.5)
+    home.fetch(compare=True)
+    engine = create_engine(shop)
+    with engine.connect() as connection:
+        expected = {row.id: row.note for row in connection.execute(text("SELECT id, note FROM orders"))}
+    engine.dispose()
+    assert {key: row["note"] for key, row in home.current().items()} == expected
+
+
+def test_watermarks_are_numbers_and_times():
+    number, instant = Column("n", Kind.NUMBER, None), Column("t", Kind.INSTANT, None)
+    local = Column("l", Kind.LOCAL, None)
+    assert lower_of("18446744073709551615", number, 1) == "18446744073709551614"
+    assert lower_of("2024-03-01 00:00:00.000001", instant, 0.5) == "2024-02-29 23:59:59.500001"
+    assert lower_of("0001-01-01 00:00:00.000000", instant, 60) == "0001-01-01 00:00:00.000000"
+    now = datetime(2024, 7, 1, 12, tzinfo=UTC)
+    assert capped("2024-07-01 11:59:59.000000", instant, now, "UTC") == "2024-07-01 11:59:59.000000"
+    assert capped("9999-07-01 11:59:59.000000", instant, now, "UTC") == "2024-07-01 11:00:00.000000"
+    assert capped("2024-07-01 13:59:59.000000", local, now, "Europe/Berlin") == "2024-07-01 13:59:59.000000"
+    assert capped("2024-07-01 14:00:01.000000", local, now, "Europe/Berlin") == "2024-07-01 13:00:00.000000"
