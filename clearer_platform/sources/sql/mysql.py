@@ -66,8 +66,14 @@ class MySqlTable(Table):
         by = ", ".join(map(self.quoted, order))
         sql = text(f"SELECT CONCAT({fields}) FROM {self.quoted_name}{where} ORDER BY {by}")
         streaming = self.connection.execution_options(stream_results=True, max_row_buffer=BATCH)
-        for rows in streaming.execute(sql, values).partitions(BATCH):
-            yield [f"{line}\n".encode() for (line,) in rows]
+        result = streaming.execute(sql, values)
+        try:
+            for rows in result.partitions(BATCH):
+                yield [f"{line}\n".encode() for (line,) in rows]
+        except BaseException:
+            _abandon(result.cursor)
+            self.connection.invalidate()
+            raise
 
     def _from(self, watermark: str | None, lower: str | None) -> tuple[str, dict[str, str]]:
         if watermark is None or lower is None:
@@ -99,3 +105,14 @@ class MySqlTable(Table):
         if isinstance(sql_type, mysql.FLOAT):
             return f"CAST({name} AS DOUBLE)"
         return f"({name} + 0)" if isinstance(sql_type, mysql.BIT) or getattr(sql_type, "zerofill", False) else name
+
+
+def _abandon(cursor: Any) -> None:
+    """Have PyMySQL forget the rows that are still to come.
+
+    It would read them to their end when the cursor is collected, at any moment later, even where the connection is
+    gone; there is no public way to tell it not to.
+    """
+    unread = getattr(cursor, "_result", None)
+    if unread is not None:
+        unread.unbuffered_active = False

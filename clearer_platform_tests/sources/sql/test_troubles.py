@@ -1,5 +1,6 @@
 """Whatever a server, a table or the registry gets wrong: a clear error, the watermark untouched, nothing delivered."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -147,12 +148,14 @@ def test_a_server_that_falls_silent_or_dies_while_it_is_read(kind, make_home):
         pytest.skip(f"not run: {e}")
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 def test_a_connection_that_is_cut_is_made_again(server, make_home):
     run(server, MANY[server.get_backend_name()])
     home = make_home(server, BY_ID)
     with _at_the_first_rows(lambda: _cut_others(server)):
         (delivery,) = home.fetch()
     assert delivery.manifest.record_count == 60_000
+    gc.collect()
 
 
 def test_what_means_no_value_is_another_text_where_one_is_taken(server, make_home):
