@@ -28,6 +28,14 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def held(name: str) -> str:
+    """Name of a silver column in the tables of judged rows: `_key` and its like are called so there too.
+
+    A contract's column has another: one called `rowid` would hide the number that the engine gives to every row.
+    """
+    return identifier(name if name.startswith("_") else f"column {name}")
+
+
 def literal(text: str) -> str:
     """`text` as a string literal."""
     return "'" + text.replace("'", "''") + "'"
