@@ -21,7 +21,7 @@ class Sales(pa.DataFrameModel):
         description="The customer who bought it.", metadata={"personal": Personal.IDENTIFIER}
     )
     price: Money = pa.Field(ge=0, description="Price of one unit in the region's currency.")
-    quantity: dt.Int64 = pa.Field(ge=1, description="Units sold.")
+    quantity: dt.Int32 = pa.Field(ge=1, description="Units sold.")
     timestamp: Optional[Instant] = pa.Field(nullable=True, description="When it was sold (UTC), if that is known.")
     is_deleted: Optional[bool] = pa.Field(nullable=True, description=DELETED, metadata=NOT_DELETED)
 
