@@ -69,6 +69,8 @@ def _registry(settings: "Settings") -> tuple[None, str]:
     from clearer_platform.regions import load_registry
 
     registry = load_registry(settings.registry_path)
+    for region in registry.regions:
+        registry.holidays(region)
     return (
         None,
         f"{plural(len(registry.regions), 'region')} ({', '.join(registry.regions)}) in {settings.registry_path}",

@@ -11,12 +11,10 @@ import ibis.expr.datatypes as dt
 import pandera.ibis as pa
 
 from clearer_platform.contracts.contract import Contract, LoadMode, Personal, Reference
-from clearer_platform.contracts.fields import ID, Instant, Money
+from clearer_platform.contracts.fields import DELETED, ID, NOT_DELETED, Instant, Money
 
 IDENTIFIER = {"personal": Personal.IDENTIFIER}
 DIRECT = {"personal": Personal.DIRECT}
-NOT_DELETED = {"default": "false"}
-DELETED = "True in a tombstone: the row deletes its key and needs no other value."
 
 Weight = Annotated[dt.Decimal, 12, 3, True]
 Rate = Annotated[dt.Decimal, 18, 8, True]

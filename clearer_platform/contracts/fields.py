@@ -9,3 +9,6 @@ ID = r"^[^\s](?:.*[^\s])?$"
 
 Instant = Annotated[dt.Timestamp, "UTC", None, True]
 Money = Annotated[dt.Decimal, 18, 2, True]
+
+NOT_DELETED = {"default": "false"}
+DELETED = "True in a tombstone: the row deletes its key and needs no other value."

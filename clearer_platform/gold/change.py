@@ -21,7 +21,8 @@ from clearer_platform.gold.results import TestResult
 from clearer_platform.gold.warehouse import State
 from clearer_platform.silver.sql import identifier, literal
 
-MODELS = ("build", "--exclude", "tag:global", "test_type:unit")
+MODELS = ("build", "--indirect-selection", "cautious", "--exclude", "tag:global", "test_type:unit")
+"""Cautious: only what is selected or left out by itself, and tests of nothing else."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,8 @@ class Change:
         with attempt.connection() as connection:
             warehouse.record(connection, after)
             stage.describe_regions(connection, platform, self.regions)
+            if self.before is None:
+                stage.describe_holidays(connection, platform, self.regions)
             stage.show_silver(connection, contracts, silver, held, attempt.folder / "empty")
             stage.add_pseudonyms(connection, platform, contracts, self.regions)
             if naming & {table for (_, table, _, _), _ in held.items() - after.contents.items()}:
@@ -105,10 +108,12 @@ class Change:
 
     def _arguments(self, prepared: Prepared) -> list[str]:
         """What dbt is to do; nothing where no model is made from what changed."""
+        lasting = frozenset[str]().union(*(part.lasting for part in self.due)) if self.before else ()
+        arguments = [*MODELS, *sorted(lasting)]
         if len(self.due) == len(parts(prepared)):
-            return [*MODELS]
+            return arguments
         selected = [name for part in self.due for name in part.selected]
-        return [*MODELS, "--select", *selected] if selected else []
+        return [*arguments, "--select", *selected] if selected else []
 
     def _restated(self, connection: duckdb.DuckDBPyConnection, prepared: Prepared) -> tuple[date, ...]:
         """The days of marts of the grain region and day that were built anew; on a first build, every day there is."""
@@ -119,8 +124,8 @@ class Change:
         sources = _by_day(prepared) if self.before is None else ["intermediate.restated_days"]
         told = " union ".join(f"select day from {source}" for source in sources if source in there)
         days = connection.execute(f"select distinct day from ({told}) order by day").fetchall() if told else []
-        if "intermediate.restated_days" in there:
-            connection.execute("delete from intermediate.restated_days")
+        for table in there & _bookkeeping(prepared):
+            connection.execute(f"delete from {table}")
         return tuple(day for (day,) in days)
 
 
@@ -139,3 +144,9 @@ def _by_day(prepared: Prepared) -> list[str]:
     """The marts of the grain region and day."""
     models = [node for node in prepared.manifest["nodes"].values() if node["schema"] == "gold"]
     return [f"gold.{m['alias']}" for m in models if m["config"].get("meta", {}).get("day_column") == "day"]
+
+
+def _bookkeeping(prepared: Prepared) -> set[str]:
+    """The models that say what one build restated, and matter to no other."""
+    models = [node for node in prepared.manifest["nodes"].values() if node["resource_type"] == "model"]
+    return {f"{m['schema']}.{m['alias']}" for m in models if m["config"].get("meta", {}).get("bookkeeping")}

@@ -23,6 +23,8 @@ class Part:
     """Models and tests, by dbt's ids."""
     beside: frozenset[str]
     """Names of the models that they read and no table is behind."""
+    lasting: frozenset[str]
+    """Those of them that the registry alone is behind: they are right for as long as a warehouse stands."""
     as_of: bool
     """Whether what any of the models says depends on an as-of date."""
 
@@ -54,10 +56,18 @@ def parts(prepared: Prepared) -> tuple[Part, ...]:
 def _part(manifest: dict[str, Any], tables: set[str], nodes: set[str]) -> Part:
     known: dict[str, dict[str, Any]] = manifest["nodes"]
     above = set().union(*(_reached(manifest["parent_map"], name, known) for name in nodes)) - nodes
+    passing = set().union(
+        *(
+            _reached(manifest["child_map"], name, known)
+            for name, source in manifest["sources"].items()
+            if not source["config"].get("meta", {}).get("from_registry")
+        )
+    )
     return Part(
         tables=frozenset(tables),
         nodes=frozenset(nodes),
         beside=frozenset(known[name]["name"] for name in above),
+        lasting=frozenset(known[name]["name"] for name in above - passing),
         as_of=any(known[name]["config"].get("meta", {}).get("as_of") for name in nodes),
     )
 

@@ -119,10 +119,11 @@ def expected(platform: Platform, regions: Sequence[str], extent: Extent) -> tupl
 
 def state_version(platform: Platform, regions: Sequence[str]) -> str:
     """Hex digest of all but silver that decides what gold is: dbt project, contracts, registry, pseudonym keys."""
+    registry = platform.registry
     entries = [
-        [r.name, r.title, r.timezone, r.currency, Pseudonyms.of(platform.layout(r.name)).key_id]
+        [r.name, r.title, r.timezone, r.currency, Pseudonyms.of(platform.layout(r.name)).key_id, r.own_calendar]
         for r in map(platform.region, regions)
     ]
-    reporting = platform.registry.reporting_currency
-    decisive = [project_version(platform), entries, reporting, stage.clocks(platform, regions)]
+    common = [registry.reporting_currency, registry.calendar.model_dump(mode="json")]
+    decisive = [project_version(platform), entries, common, stage.clocks(platform, regions)]
     return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()

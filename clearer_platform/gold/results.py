@@ -93,8 +93,13 @@ def _test(result: Any, names: Collection[str]) -> TestResult:
         passed=status == "pass",
         severity="error" if status in ("error", "fail") else str(node.config.severity).lower(),
         failures=failed,
-        message=explained(result.message, names) if broken else f"{failed} rows" if failed else "",
+        message=explained(result.message, names) if broken else _counted(failed, node.config.meta.get("hint")),
     )
+
+
+def _counted(failed: int, hint: str | None) -> str:
+    """How many rows a test found, and what its author says of them."""
+    return "; ".join([f"{failed} rows", *([hint] if hint else [])]) if failed else ""
 
 
 def model_of(attached: str | None, depends: list[str]) -> str:

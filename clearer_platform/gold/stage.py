@@ -64,11 +64,24 @@ def describe_regions(connection: duckdb.DuckDBPyConnection, platform: Platform, 
     """Table `clearer.regions`: what gold needs to know from the registry."""
     connection.execute(
         "create or replace table clearer.regions (region varchar not null, title varchar not null,"
-        " timezone varchar not null, currency varchar not null, reporting_currency varchar not null)"
+        " timezone varchar not null, currency varchar not null, reporting_currency varchar not null,"
+        " first_day date not null, last_day date not null, fiscal_month integer not null, fiscal_day integer not null)"
     )
-    reporting = platform.registry.reporting_currency
-    rows = [[r.name, r.title, r.timezone, r.currency, reporting] for r in map(platform.region, regions)]
+    reporting, calendar = platform.registry.reporting_currency, platform.registry.calendar
+    rows = [
+        [r.name, r.title, r.timezone, r.currency, reporting, calendar.first, calendar.last, *r.first_of_fiscal_year]
+        for r in map(platform.region, regions)
+    ]
     warehouse.insert(connection, "clearer.regions", [list(row) for row in rows])
+
+
+def describe_holidays(connection: duckdb.DuckDBPyConnection, platform: Platform, regions: Iterable[str]) -> None:
+    """Table `clearer.holidays`: those of every region. Raises RegistryError for a country that is not known."""
+    connection.execute(
+        "create or replace table clearer.holidays (region varchar not null, day date not null, name varchar not null)"
+    )
+    rows = [[region, day, name] for region in regions for day, name in platform.registry.holidays(region).items()]
+    warehouse.insert(connection, "clearer.holidays", [list(row) for row in rows])
 
 
 def clocks(platform: Platform, regions: Iterable[str]) -> list[dict[str, str]]:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from clearer_platform.declarations import read_toml, rejected
 from clearer_platform.errors import RegistryError, UnknownName
 from clearer_platform.regions.batches import BatchEntry, QueueEntry
+from clearer_platform.regions.calendar import Calendar, FirstOfYear, HolidayCode, IsoDate, holidays, library
 from clearer_platform.regions.http import HttpSource, http_source
 from clearer_platform.regions.sql import SqlSource, sql_source
 from clearer_platform.regions.targets import Target
@@ -184,6 +185,11 @@ class Region(_Entry):
     gap: Literal["forward", "reject"] = Field(
         default="reject", description="A local time that does not exist: move it forward by the gap, or reject the row."
     )
+    holidays: HolidayCode | None = Field(
+        default=None, description="Whose public holidays count: a country (DE), or a part of one (DE-BY)."
+    )
+    own_holidays: dict[IsoDate, str] = Field(default_factory=dict, description="Further holidays: day -> name.")
+    fiscal_year_starts: FirstOfYear = Field(default="01-01", description="Month and day on which a fiscal year begins.")
     csv: CsvFormat = CsvFormat()
     http: dict[str, Any] = Field(default_factory=dict, description="What the http blocks of its tables share.")
     sql: dict[str, Any] = Field(default_factory=dict, description="What the sql blocks of its tables share.")
@@ -221,6 +227,18 @@ class Region(_Entry):
             self.http_source(table)
             self.sql_source(table)
         return self
+
+    @property
+    def first_of_fiscal_year(self) -> tuple[int, int]:
+        """Month and day on which a fiscal year begins."""
+        month, day = map(int, self.fiscal_year_starts.split("-"))
+        return month, day
+
+    @property
+    def own_calendar(self) -> list[Any]:
+        """All that decides about its holidays and its fiscal year."""
+        days = {f"{day}": name for day, name in sorted(self.own_holidays.items())}
+        return [self.holidays, library(self.holidays), days, self.fiscal_year_starts]
 
     @property
     def zone(self) -> ZoneInfo:
@@ -276,6 +294,7 @@ class Registry(_Entry):
     reporting_currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")
     root: str = Field(default="global", description="Root of what is built across regions.")
     options: dict[str, Any] = Field(default_factory=dict)
+    calendar: Calendar = Calendar()
     regions: dict[str, Region]
     targets: dict[str, Target] = Field(default_factory=dict, description="Where gold is published to.")
 
@@ -298,11 +317,29 @@ class Registry(_Entry):
         """The regions whose gold is published to `target`."""
         return [name for name in self.regions if not target.regions or name in target.regions]
 
+    @model_validator(mode="after")
+    def _holidays_are_in_the_calendar(self) -> "Registry":
+        for region in self.regions.values():
+            if outside := sorted(day for day in region.own_holidays if day not in self.calendar):
+                first, last = self.calendar.first, self.calendar.last
+                raise ValueError(
+                    f"regions.{region.name}.own_holidays: {outside[0]} is not in the calendar ({first} to {last})"
+                )
+        return self
+
     def region(self, name: str) -> Region:
         """The region called `name`. Raises UnknownName with those that are known."""
         if name not in self.regions:
             raise UnknownName("region", name, list(self.regions))
         return self.regions[name]
+
+    def holidays(self, region: str) -> dict[date, str]:
+        """Day -> name of every holiday of `region` within the calendar. Raises RegistryError for an unknown country."""
+        entry = self.region(region)
+        try:
+            return holidays(self.calendar, entry.holidays, entry.own_holidays)
+        except RegistryError as e:
+            raise RegistryError(f"regions.{region}: {e.message}", hint=e.hint) from None
 
     @property
     def start(self) -> date:

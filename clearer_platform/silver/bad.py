@@ -12,7 +12,7 @@ from clearer_platform.silver.parity import Offsets
 from clearer_platform.silver.prepare import Prepared, mapped, original
 from clearer_platform.silver.query import Judgement
 from clearer_platform.silver.records import Buffer
-from clearer_platform.silver.sql import identifier
+from clearer_platform.silver.sql import held, identifier
 from clearer_platform.silver.validate import JUDGED, Share
 
 BAD, NUMBERED = "bad", "numbered"
@@ -49,8 +49,7 @@ def fill_bad(con: duckdb.DuckDBPyConnection, judgement: Judgement, located: pa.T
     names = [name for name, *_ in con.execute(f"DESCRIBE {judged}").fetchall()]
     rest = [f"j.{identifier(name)}" for name in names if name not in ("_file", "_rules", "_warnings")]
     rest += [
-        f"CASE WHEN j._file IS NOT NULL THEN {value} END AS {identifier(name)}"
-        for name, value in judgement.constants.items()
+        f"CASE WHEN j._file IS NOT NULL THEN {value} END AS {held(name)}" for name, value in judgement.constants.items()
     ]
     con.execute(
         f"""CREATE OR REPLACE TABLE {judgement.table(BAD)} AS

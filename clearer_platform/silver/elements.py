@@ -18,7 +18,7 @@ from clearer_platform.silver.arrays import elements, field_text
 from clearer_platform.silver.bad import MALFORMED, good_rows
 from clearer_platform.silver.header import misspelling
 from clearer_platform.silver.query import Judgement
-from clearer_platform.silver.sql import identifier, literal
+from clearer_platform.silver.sql import held, literal
 from clearer_platform.silver.validate import JUDGED
 
 LEFT = "left"
@@ -71,12 +71,12 @@ def python_elements(
 
 def _column(child: Judgement) -> str:
     assert child.contract.nested is not None
-    return identifier(child.contract.nested.column)
+    return held(child.contract.nested.column)
 
 
 def _given(child: Judgement) -> str:
     """What an element has of its record's key."""
-    return ", ".join(f"{identifier(name)} AS g{i}" for name, i in child.given.items() if name != POSITION)
+    return ", ".join(f"{held(name)} AS g{i}" for name, i in child.given.items() if name != POSITION)
 
 
 def _usual_keys(child: Judgement, texts: Iterable[str]) -> list[str]:

@@ -15,7 +15,7 @@ from clearer_platform.silver.elements import LEFT, engine_elements, python_eleme
 from clearer_platform.silver.header import Header
 from clearer_platform.silver.query import Judgement
 from clearer_platform.silver.spans import find_overlapping
-from clearer_platform.silver.sql import identifier
+from clearer_platform.silver.sql import held
 from clearer_platform.silver.validate import JUDGED, Share, Years, fill
 
 
@@ -46,13 +46,13 @@ def judge_nested(
 def _located(con: duckdb.DuckDBPyConnection, parent: Judgement, child: Judgement, shares: Sequence[Share]) -> pa.Table:
     """Where the bad elements of the batch are, and their text."""
     assert child.contract.nested is not None
-    bad = f"SELECT row, rule, _row, {identifier(POSITION)} AS position FROM ({bad_rows(child)}) b "
+    bad = f"SELECT row, rule, _row, {held(POSITION)} AS position FROM ({bad_rows(child)}) b "
     bad += f"JOIN (SELECT *, rowid AS row FROM {child.table(JUDGED)}) USING (row)"
     found = con.execute(f"{bad} ORDER BY _row, position, row").to_arrow_table()
     if not found.num_rows:
         return LOCATED.empty_table()
     arrays = con.execute(
-        f"SELECT rowid, {identifier(child.contract.nested.column)} FROM {parent.table(JUDGED)} "
+        f"SELECT rowid, {held(child.contract.nested.column)} FROM {parent.table(JUDGED)} "
         f"WHERE rowid IN (SELECT _row FROM ({bad}))"
     ).fetchall()
     texts = _texts(dict(arrays), found["_row"].to_pylist(), found["position"].to_pylist())

@@ -15,7 +15,7 @@ from clearer_platform.silver import zones
 from clearer_platform.silver.conditions import Condition, conditions, is_zoned
 from clearer_platform.silver.header import Header
 from clearer_platform.silver.parse import parsed
-from clearer_platform.silver.sql import identifier, literal, literals, sql_type
+from clearer_platform.silver.sql import held, identifier, literal, literals, sql_type
 
 FAR = "@"
 """Stands, in the place of a rule, before the year of a local time that the query's zone CASE does not cover."""
@@ -80,7 +80,7 @@ class Judgement:
         rules, place = _names(broken), "_file"
         if self.contract.nested:
             rules, place = f"CASE WHEN _fault IS NOT NULL THEN [_fault] ELSE {rules} END", "_file, _row"
-        named = _list(identifier(name) for name in {**self.given, **self.delivered})
+        named = _list(f"{identifier(name)} AS {held(name)}" for name in {**self.given, **self.delivered})
         return f"""
             SELECT {place}, {rules} AS _rules, {_names(warned)} AS _warnings{self._extra},
                 {self._key} AS _key{self._days(years)}{named}

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from clearer_platform.silver.bad import CLASHING, good_rows
 from clearer_platform.silver.query import Judgement
-from clearer_platform.silver.sql import identifier
+from clearer_platform.silver.sql import held
 from clearer_platform.silver.validate import JUDGED
 
 OVERLAPS, SECOND_OPEN = "record.overlaps", "record.second_open"
@@ -30,8 +30,8 @@ def find_overlapping(con: duckdb.DuckDBPyConnection, judgement: Judgement) -> No
         return
     # Two records of one key are two accounts of the same, of which the later wins: no span is held against both.
     record = ["_file", "_row"] if judgement.contract.nested else ["_file"]
-    group = ", ".join([*record, *map(identifier, spans.within)])
-    order = ", ".join(["_first_day", "_end", *map(identifier, judgement.contract.key), "_number"])
+    group = ", ".join([*record, *map(held, spans.within)])
+    order = ", ".join(["_first_day", "_end", *map(held, judgement.contract.key), "_number"])
     reach = f"max(_end) OVER (PARTITION BY {group} ORDER BY {order} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
     found = con.execute(
         f"""WITH spans AS (

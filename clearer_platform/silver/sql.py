@@ -6,7 +6,7 @@ from clearer_platform.contracts import Contract
 from clearer_platform.errors import ContractError
 from clearer_platform.quoting import identifier, literal, literals
 
-__all__ = ["RECORD_COLUMNS", "accepted_columns", "identifier", "literal", "literals", "sql_type"]
+__all__ = ["RECORD_COLUMNS", "accepted_columns", "held", "identifier", "literal", "literals", "sql_type"]
 
 RECORD_COLUMNS = (
     ("_region", "VARCHAR"),
@@ -22,6 +22,14 @@ RECORD_COLUMNS = (
     ("_key", "UUID"),
 )
 INTEGERS = {dt.Int8: "TINYINT", dt.Int16: "SMALLINT", dt.Int32: "INTEGER", dt.Int64: "BIGINT"}
+
+
+def held(name: str) -> str:
+    """Name of a silver column in the tables of judged rows: `_key` and its like are called so there too.
+
+    A contract's column has another: one called `rowid` would hide the number that the engine gives to every row.
+    """
+    return identifier(name if name.startswith("_") else f"column {name}")
 
 
 def sql_type(dtype: dt.DataType) -> str:

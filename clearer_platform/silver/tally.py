@@ -14,7 +14,7 @@ from clearer_platform.silver.outcome import FIRST, Problem
 from clearer_platform.silver.prepare import Prepared
 from clearer_platform.silver.query import Judgement
 from clearer_platform.silver.spans import OVERLAPS, SECOND_OPEN
-from clearer_platform.silver.sql import identifier
+from clearer_platform.silver.sql import held
 from clearer_platform.silver.validate import JUDGED, Share
 
 
@@ -45,7 +45,7 @@ def tallies(
         f"SELECT _file, name, count(*) FROM ({noted}) GROUP BY ALL ORDER BY ALL"
     ).fetchall():
         found[number].warnings[name] = count
-    position = identifier(POSITION) if judgement.contract.nested else "NULL::BIGINT"
+    position = held(POSITION) if judgement.contract.nested else "NULL::BIGINT"
     broken = f"SELECT _number, unnest(_rules) AS name, row(_line, {position}) AS place FROM {bad}"
     for number, name, count, places in con.execute(
         f"SELECT _number, name, count(*), min(place, {FIRST}) FROM ({broken}) GROUP BY _number, name ORDER BY ALL"

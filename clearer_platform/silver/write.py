@@ -15,7 +15,7 @@ from clearer_platform.errors import StorageError
 from clearer_platform.silver.bad import BAD, good_rows
 from clearer_platform.silver.outcome import Outcome
 from clearer_platform.silver.query import Judgement
-from clearer_platform.silver.sql import accepted_columns, identifier, literal
+from clearer_platform.silver.sql import accepted_columns, held, identifier, literal
 from clearer_platform.silver.validate import JUDGED, Share
 
 METADATA = "clearer"
@@ -92,7 +92,7 @@ def _distinct_keys(accepted: pa.Table, series: Series | None) -> int:
 def _columns(judgement: Judgement, same: dict[str, str]) -> str:
     """The file's columns in order; those that are the same in every row by their value."""
     names = (name for name, _ in accepted_columns(judgement.contract))
-    return ", ".join(f"{same[name]} AS {identifier(name)}" if name in same else identifier(name) for name in names)
+    return ", ".join(f"{same.get(name, held(name))} AS {identifier(name)}" for name in names)
 
 
 def _constants(share: Share) -> dict[str, str]:

@@ -25,8 +25,10 @@ class Graph(Prepared):
 
     @property
     def manifest(self) -> dict[str, Any]:
-        sources = {name: {"name": name, "source_name": "silver"} for name in TABLES}
-        sources |= {name: {"name": name, "source_name": "clearer"} for name in ("regions", "pseudonyms")}
+        sources: dict[str, Any] = {name: {"name": name, "source_name": "silver", "config": {}} for name in TABLES}
+        sources["pseudonyms"] = {"name": "pseudonyms", "source_name": "clearer", "config": {"meta": {}}}
+        registry = {"meta": {"from_registry": True}}
+        sources["regions"] = {"name": "regions", "source_name": "clearer", "config": registry}
         nodes: dict[str, dict[str, Any]] = {}
         parent_map: dict[str, list[str]] = {}
         for name, parents in self._lines:
@@ -74,24 +76,35 @@ def test_what_dbt_selects_is_all_below_the_tables_and_what_no_table_is_behind() 
     assert part(graph, "d").selected == []
 
 
+def test_what_the_registry_alone_is_behind_lasts() -> None:
+    graph = Graph("calendar < regions", "days < calendar", "people < regions pseudonyms", "x < a days people", "y < x")
+    assert part(graph, "a").beside == {"calendar", "days", "people"}
+    assert part(graph, "a").lasting == {"calendar", "days"}
+    assert part(graph, "b").lasting == frozenset()
+
+
 def test_a_part_depends_on_an_as_of_date_where_any_model_does() -> None:
     graph = Graph("x < a", "y < x", "z < b", as_of="y")
     assert [part(graph, table).as_of for table in "abc"] == [True, False, False]
 
 
-def test_sales_stores_and_hiring_have_nothing_to_do_with_each_other(built: Platform) -> None:
+def test_the_domains_have_nothing_to_do_with_each_other(built: Platform) -> None:
     """Nor is there a way to read all of `clearer.contents`, by which everything would hang together."""
     sales = {"transactions", "conversations", "customers", "products", "fx_rates"}
     stores = {"stores", "install_intervals", "subscription_periods"}
     hiring = {"departments", "jobs", "hired_employees"}
+    softcart = {"sales"}
     made = {part.tables: part.as_of for part in parts(gold.prepare(built))}
-    assert made == {frozenset(sales): False, frozenset(stores): True, frozenset(hiring): False}
+    dependent = {frozenset(sales): False, frozenset(stores): True, frozenset(hiring): False, frozenset(softcart): False}
+    assert made == dependent
+    assert {name for part in parts(gold.prepare(built)) for name in part.lasting} == {"dim_dates"}
     models = {model.name: model for model in gold.models(built)}
-    assert (models["dim_dates"].part, models["dim_dates"].as_of) == (sales, False)
+    assert (models["dim_branches"].part, models["dim_branches"].as_of) == (sales, False)
+    assert models["dim_dates"].part == frozenset()
     assert (models["store_lifespan"].part, models["store_lifespan"].as_of) == (stores, True)
     assert models["global_branch_performance"].part == frozenset()
     sources = gold.prepare(built).manifest["sources"].values()
-    assert {s["name"] for s in sources if s["source_name"] == "clearer"} == {"regions", "pseudonyms"}
+    assert {s["name"] for s in sources if s["source_name"] == "clearer"} == {"regions", "holidays", "pseudonyms"}
 
 
 def test_a_model_that_depends_on_an_as_of_date_says_which_and_is_no_increment(own: Platform, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from clearer_platform.silver.bad import BAD, collect_bad
 from clearer_platform.silver.batches import connection
 from clearer_platform.silver.prepare import Prepared, prepare
 from clearer_platform.silver.query import Judgement
+from clearer_platform.silver.sql import held
 from clearer_platform.silver.validate import JUDGED, Years, judge
 from clearer_platform_tests.silver.judging import DAY, NOON, TEXTS, Region
 
@@ -103,7 +104,8 @@ def judged(texts: list[str]) -> list[list[Found]]:
         [(shares, unreadable)] = judge(con, judgement, prepared, Years())
         assert not unreadable
         collect_bad(con, judgement, shares)
-        good = f"SELECT rowid, a, b, c FROM {judgement.table(JUDGED)} WHERE len(_rules) = 0 ORDER BY rowid"
+        columns = ", ".join(map(held, "abc"))
+        good = f"SELECT rowid, {columns} FROM {judgement.table(JUDGED)} WHERE len(_rules) = 0 ORDER BY rowid"
         rows = con.execute(good).fetchall()
         bad = con.execute(f"SELECT _number, _line, _raw FROM {judgement.table(BAD)}").fetchall()
         found: list[list[Found]] = [[] for _ in texts]

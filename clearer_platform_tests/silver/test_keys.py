@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import ibis.expr.datatypes as dt
+import pandera.ibis as pa
 import pytest
 
-from clearer_platform.contracts import Contract, Drift
+from clearer_platform.contracts import Contract, Drift, LoadMode
 from clearer_platform_tests.silver.judging import FACTS, GOOD, HEAD, THINGS, Marked, Region
 
 
@@ -53,6 +55,25 @@ def test_a_tombstone_needs_its_key_alone(make_region: Callable[..., Region]) -> 
         7: ["name.missing"],
         8: ["gone.not_a_boolean", "record.named_so"],
     }
+
+
+def test_a_column_may_be_called_as_the_engine_calls_the_number_of_a_row(make_region: Callable[..., Region]) -> None:
+    """Which of the records are broken or repeated is found by that number."""
+
+    class Sold(pa.DataFrameModel):
+        """A table as a database may have it."""
+
+        rowid: dt.Int64 = pa.Field(description="d")
+        name: str = pa.Field(isin=["x", "y"], description="d")
+
+    for mode, repeated in ((LoadMode.UPSERT, []), (LoadMode.APPEND, [5])):
+        sold = Contract(name="sold", domain="test", model=Sold, key=("rowid",), load_mode=mode, max_rejected=1.0)
+        judged = make_region(sold).judge("rowid,name\n70,x\n3,z\n2,y\n70,y\nfew\n1,x\n")
+        assert list(judged.broken) == sorted([3, 6, *repeated])
+        assert judged.broken[3] == ["name.isin"]
+        assert [(row["_line"], row["rowid"], row["name"]) for row in judged.accepted] == [
+            row for row in [(2, 70, "x"), (4, 2, "y"), (5, 70, "y"), (7, 1, "x")] if row[0] not in repeated
+        ]
 
 
 def test_drift(make_region: Callable[..., Region]) -> None:

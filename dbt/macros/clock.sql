@@ -31,3 +31,8 @@
         else timezone({{ timezone }}, {{ instant }})
     end as date)
 {%- endmacro %}
+
+{#- A day as a number, yyyymmdd: the key of dim_dates. -#}
+{% macro date_key(day) -%}
+    cast(year({{ day }}) * 10000 + month({{ day }}) * 100 + dayofmonth({{ day }}) as integer)
+{%- endmacro %}

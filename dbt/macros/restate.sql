@@ -17,6 +17,14 @@
     {{ insert_all(arg_dict) }}
 {%- endmacro %}
 
+{#- By row, for marts with a row a key: the keys in the model that `meta.restated_keys` names, by the mart's unique key. -#}
+{% macro get_incremental_restate_rows_sql(arg_dict) -%}
+    delete from {{ arg_dict['target_relation'] }} as held
+    using {{ ref(model.config.meta.restated_keys) }} as restated
+    where {% for column in arg_dict['unique_key'] %}held.{{ column }} = restated.{{ column }}{{ ' and ' if not loop.last }}{% endfor %};
+    {{ insert_all(arg_dict) }}
+{%- endmacro %}
+
 {% macro insert_all(arg_dict) -%}
     {%- set columns = get_quoted_csv(arg_dict['dest_columns'] | map(attribute='name')) -%}
     insert into {{ arg_dict['target_relation'] }} ({{ columns }}) select {{ columns }} from {{ arg_dict['temp_relation'] }}
@@ -37,4 +45,17 @@
         {{ return(adapter.get_relation(database=this.database, schema='gold', identifier=name)) }}
     {%- endif -%}
     {{ return(none) }}
+{%- endmacro %}
+
+{#-
+  For tests: keep to the rows that were just built anew. `restated` is the name of a mart of the grain region and day, or
+  `restated_keys` that of the model with the keys of a mart that is restated by row, by its unique key `columns`.
+-#}
+{% macro among_restated(restated, restated_keys, columns) -%}
+    {%- if restated -%}
+    semi join (select region, day from {{ ref('restated_days') }} where model = '{{ restated }}') as restated
+        using (region, day)
+    {%- elif restated_keys -%}
+    semi join {{ ref(restated_keys) }} as restated using ({{ columns | join(', ') }})
+    {%- endif -%}
 {%- endmacro %}

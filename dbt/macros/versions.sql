@@ -62,11 +62,14 @@
     {%- endif %}
 {%- endmacro %}
 
-{#- The body of int_<table>. On a first build of all keys, afterwards of those that prepare_versions() found touched. -#}
-{% macro winning_versions(table) -%}
+{#-
+  The body of int_<table>. On a first build of all keys, afterwards of those that prepare_versions() found touched. `also`
+  names columns of the key that are kept beside it, where a mart is restated by them.
+-#}
+{% macro winning_versions(table, also=[]) -%}
     {%- set identity = identity_of(table) -%}
     {%- set event_time = contract_of(table).event_time -%}
-    {%- set columns = identity + ['_region', '_day', '_slot', '_line'] -%}
+    {%- set columns = identity + ['_region', '_day', '_slot', '_line'] + also -%}
     {%- if event_time -%}
         {%- do columns.append('_event_day') -%}
         {%- if event_time not in columns -%}{%- do columns.append(event_time) -%}{%- endif -%}
@@ -132,11 +135,13 @@
 
 {#-
   The current rows of `table` by way of int_<table>, which later builds need not find again: for tables of many rows. With
-  `restated`, the name of a mart of the grain region and day, only the rows of the days for which it is built anew.
+  `restated`, the name of a mart of the grain region and day, only the rows of the days for which it is built anew; with
+  `restated_keys`, the name of the model that has them, only those of the keys in it.
 -#}
-{% macro current_versions(table, restated=none) -%}
+{% macro current_versions(table, restated=none, restated_keys=none) -%}
     {%- set silver, index = candidates(table), ref('int_' ~ table) -%}
     {%- set restated_days = ref('restated_days') if restated -%}
+    {%- set keys = ref(restated_keys) if restated_keys -%}
     {%- if var('first_build', true) -%}
     (
         select * from {{ silver }} anti join clearer.superseded_{{ table }} using ({{ place() }})
@@ -149,6 +154,11 @@
             {%- if restated %}
             semi join (select * from {{ restated_days }} where model = '{{ restated }}') as restated
                 on restated.region = version._region and restated.day = {{ local_day(table, 'version') }}
+            {%- endif %}
+            {%- if restated_keys %}
+            semi join {{ keys }} as restated
+                on restated.region = version._region
+                {%- for column in contract_of(table).key %} and restated.{{ column }} = version.{{ column }}{% endfor %}
             {%- endif %}
             where _is_current
         ) as winners using ({{ place() }})

@@ -1,0 +1,1 @@
+{{ winning_versions('sales', also=['rowid']) }}
