@@ -17,6 +17,7 @@ from clearer_platform.cli import (
     fetch,
     load,
     materialize,
+    publish,
     quarantine,
     revalidate,
     sample,
@@ -29,7 +30,7 @@ from clearer_platform.cli.failures import handled
 
 EPILOG = """Every command also takes --home FOLDER (or CLEARER_HOME; by default .clearer) and --debug.
 
-Exit codes: 0 done, 1 an error, 2 wrong usage, 3 some region-days failed, 130 interrupted."""
+Exit codes: 0 done, 1 an error, 2 wrong usage, 3 some region-days or targets failed, 130 interrupted."""
 
 
 class Commands(TyperGroup):
@@ -92,6 +93,7 @@ app.command("fetch", rich_help_panel="Run")(fetch.fetch)
 app.command("send", rich_help_panel="Run")(send.send)
 app.command("materialize", rich_help_panel="Run")(materialize.materialize)
 app.command("revalidate", rich_help_panel="Run")(revalidate.revalidate)
+app.command("publish", rich_help_panel="Run")(publish.publish)
 app.command("status", rich_help_panel="Look")(status.status)
 app.command("tables", rich_help_panel="Look")(tables.tables)
 app.command("load", rich_help_panel="Look")(load.load)

@@ -43,6 +43,7 @@ def run_checks() -> Iterator[Finding]:
         yield _tried("queues", lambda: _queues(platform))[1]
         models, finding = _tried("dbt project", lambda: _dbt(platform))
         yield finding
+        yield _tried("targets", lambda: _targets(platform, models))[1]
         yield _tried("roles", lambda: _roles(platform, models))[1]
         yield _tried("asset definitions", lambda: _definitions(platform))[1]
 
@@ -140,6 +141,15 @@ def _roles(platform: "Platform", models: "tuple[Model, ...] | None") -> tuple[No
         known = {f"{model.layer}.{model.alias}" for model in models} | {f"silver.{name}" for name in platform.contracts}
         roles.check_tables(known, path)
     return None, f"{len(roles.roles)} ({', '.join(roles.roles)}) in {path}"
+
+
+def _targets(platform: "Platform", models: "tuple[Model, ...] | None") -> tuple[None, str]:
+    """Whether what targets name is there and may leave; nothing is connected to."""
+    from clearer_platform.serving import publishing
+
+    targets = platform.registry.targets.values()
+    tables = [name for target in targets if models is not None for name in publishing.possible(platform, target)]
+    return None, f"{plural(len(targets), 'target')} of publishing, {plural(len(tables), 'table')}"
 
 
 def _definitions(platform: "Platform") -> tuple[None, str]:

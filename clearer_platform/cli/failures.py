@@ -1,6 +1,6 @@
 """Every error of every command ends here: what the user sees of it, and the exit code.
 
-0 done, 1 an error, 2 wrong usage, 3 some region-days failed (materialize, demo), 130 interrupted.
+0 done, 1 an error, 2 wrong usage, 3 some region-days (materialize, demo) or targets (publish) failed, 130 interrupted.
 """
 
 import os

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,13 +13,13 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from clearer_platform.errors import StorageError
 from clearer_platform.gold import warehouse
 from clearer_platform.platform import Platform
 from clearer_platform.serving.publishing.tables import Table
 from clearer_platform.silver.sql import identifier, literal
-from clearer_platform.storage import aside, clear_leftovers
+from clearer_platform.storage import clear_leftovers
 
+BLOCK = 1 << 20
 FORM = 1
 """Raised when what is published of the same gold changes: then everything is published anew."""
 
@@ -62,21 +64,29 @@ class Gold:
         said = [FORM, mode, self._connection.execute(sql).fetchall()[0], repr(table)]
         return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()
 
-    @contextmanager
-    def csv(self, table: Table, *, header: bool = False, select: str = "*") -> Iterator[Path]:
-        """A temporary CSV file (RFC 4180, UTF-8, instants in UTC) with its rows: no text is null, "" is empty text."""
-        self.work.mkdir(parents=True, exist_ok=True)
-        path = aside(self.work / f"{table.name}.csv")
-        options = f"FORMAT csv, HEADER {str(header).lower()}, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NULLSTR ''"
+    def csv(self, table: Table, *, header: bool = False, select: str = "*") -> Generator[bytes]:
+        """Its rows as blocks of CSV (RFC 4180, UTF-8, instants in UTC): no text is null, "" is empty text.
+
+        DuckDB writes them into a pipe while they are read. Nothing else may be read meanwhile.
+        """
+        read, write = os.pipe()
+        sql = (
+            f"COPY (SELECT {select} FROM ({self._select(table)})) TO '/dev/fd/{write}'"
+            f" (FORMAT csv, HEADER {str(header).lower()}, NULLSTR '', USE_TMP_FILE false)"
+        )
+        with ThreadPoolExecutor(1) as other:
+            writing = other.submit(self._write, sql, write)
+            # Closed first: where nobody reads on, the other thread is told so and ends.
+            with os.fdopen(read, "rb", buffering=0) as blocks:
+                while block := blocks.read(BLOCK):
+                    yield block
+            writing.result()
+
+    def _write(self, sql: str, pipe: int) -> None:
         try:
-            self._connection.execute(
-                f"COPY (SELECT {select} FROM ({self._select(table)})) TO {literal(str(path))} ({options})"
-            )
-            yield path
-        except duckdb.IOException as e:
-            raise StorageError(f"cannot write {path}", hint="check that the disk has space and lets you write") from e
+            self._connection.execute(sql)
         finally:
-            path.unlink(missing_ok=True)
+            os.close(pipe)
 
     def batches(self, table: Table, size: int = 20_000) -> pa.RecordBatchReader:
         """Its rows in batches. Only one table is read at a time."""

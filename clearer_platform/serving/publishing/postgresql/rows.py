@@ -1,6 +1,7 @@
 """The rows of a published table in PostgreSQL: copied in bulk, and only what differs written to it."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from clearer_platform.serving.publishing.postgresql.session import Session
@@ -10,7 +11,6 @@ from clearer_platform.serving.publishing.reading import Figures, figures_of
 from clearer_platform.serving.publishing.tables import REGION, Table
 from clearer_platform.silver.sql import identifier
 
-BLOCK = 1 << 20
 STAGED = "clearer_staged"
 Counts = dict[str, int]
 """Region -> rows."""
@@ -30,8 +30,8 @@ def copy(session: Session, into: str, parts: Sequence[Part]) -> None:
     for part in parts:
         names = ", ".join(map(identifier, part.table.names))
         statement = f"COPY {into} ({names}) FROM STDIN (FORMAT csv, NULL '')".encode()
-        with part.gold.csv(part.table) as path, path.open("rb") as file, session.cursor.copy(statement) as stream:
-            while block := file.read(BLOCK):
+        with closing(part.gold.csv(part.table)) as blocks, session.cursor.copy(statement) as stream:
+            for block in blocks:
                 stream.write(block)
 
 
