@@ -22,6 +22,7 @@ from clearer_platform.cli import (
     revalidate,
     sample,
     send,
+    softcart,
     status,
     tables,
     up,
@@ -102,4 +103,5 @@ app.command("restore", rich_help_panel="Keep")(backups.restore)
 app.add_typer(backups.app, name="backups", rich_help_panel="Keep")
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel="Look")
 app.add_typer(aside.app, name="aside", rich_help_panel="Look")
+app.add_typer(softcart.app, name="softcart", rich_help_panel="Begin")
 app.add_typer(api_keys.app, name="api-keys", rich_help_panel="Run")

@@ -114,12 +114,13 @@ def _carry(platform: "Platform", title: str, shop: "Shop", warehouse: "Engine", 
     from clearer_platform.cli.materialize import planned, print_outcomes, run
     from clearer_platform.cli.publish import print_results, published
     from clearer_platform.sample import softcart as shops
+    from clearer_platform.serving.plan import Only
 
     say()
     say(title, style="bold")
     asked = servers(platform, [shops.REGION], None, None, None)
     print_read(read(platform, asked, compare), len(asked))
-    print_outcomes(run(platform, planned(platform, [shops.REGION])))
+    print_outcomes(run(platform, planned(platform, [shops.REGION], (Only.MISSING, Only.CHANGED))))
     results = published(platform, None, None, force=False, dry_run=False)
     print_results(results, dry_run=False)
     sold, held = shop.totals(), shops.totals(warehouse, "fct_sales", "total_price")

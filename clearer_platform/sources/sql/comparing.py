@@ -1,6 +1,7 @@
 """Comparing all rows of a table with what was delivered of it: by the hash of each row, key by key, out of memory.
 
-What was delivered stands in bronze; nothing else is remembered.
+What was delivered stands in bronze; nothing else is remembered. In here columns go by numbers: `c<i>` the column of a
+file, `k<i>` that of the key. A server may call its own what it likes.
 """
 
 import shutil
@@ -14,7 +15,7 @@ import duckdb
 from upath import UPath
 
 from clearer_platform.bronze import Delivery, Extract, Found
-from clearer_platform.quoting import identifier, identifiers, literal, literals
+from clearer_platform.quoting import identifier, literal, literals
 from clearer_platform.settings import Settings
 from clearer_platform.sources.sql.spool import Piece
 from clearer_platform.storage import PARTIAL
@@ -72,8 +73,9 @@ class _Comparing:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path, compared: Compared) -> None:
         self.connection, self.folder, self.it = connection, folder, compared
-        self.key = identifiers(compared.key)
-        self.now = _reader([compared.piece.path], compared.columns, compared.null, compared.piece.longest)
+        self.keys = [f"k{i}" for i in range(len(compared.key))]
+        self.key = ", ".join(self.keys)
+        self.now = _reader([compared.piece.path], len(compared.columns), compared.null, compared.piece.longest)
         for delivery in compared.known:
             path = delivery.content
             if isinstance(path, UPath) and not connection.filesystem_is_registered(path.protocol):
@@ -116,23 +118,24 @@ class _Comparing:
     def _hash_rows(self) -> None:
         """The hash of each row by key: of the server, and of each delivery."""
         self.connection.execute(
-            f"CREATE TABLE now AS SELECT {self.key}, {self._hashed(self.it.columns)} FROM {self.now} GROUP BY ALL"
+            f"CREATE TABLE now AS SELECT {self._key_of(self.it.columns)}, {self._hashed(self.it.columns)} "
+            f"FROM {self.now} GROUP BY ALL"
         )
-        empty = ", ".join(f"NULL::VARCHAR AS {identifier(name)}" for name in self.it.key)
+        empty = ", ".join(f"NULL::VARCHAR AS {name}" for name in self.keys)
         self.connection.execute(
             f"CREATE TABLE was AS SELECT filename, {empty}, 0::HUGEINT AS hashed FROM files LIMIT 0"
         )
         for extract, deliveries in self._groups:
             rows = self._delivered(extract, deliveries)
             self.connection.execute(
-                f"INSERT INTO was SELECT filename, {self.key}, {self._hashed(extract.columns)} FROM {rows} GROUP BY ALL"
+                f"INSERT INTO was SELECT filename, {self._key_of(extract.columns)}, {self._hashed(extract.columns)} "
+                f"FROM {rows} GROUP BY ALL"
             )
 
     def _compare(self) -> None:
         """What became of each key that is not as it was, and in which file it was last."""
-        key = [identifier(name) for name in self.it.key]
-        keys = ", ".join(f"coalesce(now.{name}, was.{name}) AS {name}" for name in key)
-        both = " AND ".join(f"now.{name} IS NOT DISTINCT FROM was.{name}" for name in key)
+        keys = ", ".join(f"coalesce(now.{name}, was.{name}) AS {name}" for name in self.keys)
+        both = " AND ".join(f"now.{name} IS NOT DISTINCT FROM was.{name}" for name in self.keys)
         self.connection.execute(f"""
             CREATE TABLE differing AS
             SELECT * FROM (
@@ -152,7 +155,8 @@ class _Comparing:
     def _changed(self) -> str:
         """The server's rows that are new or another."""
         return (
-            f"SELECT {identifiers(self.it.columns)} FROM {self.now} AS now "
+            f"SELECT {self._shown([_of(name, self.it.columns) for name in self.it.columns])} "
+            f"FROM (SELECT *, {self._key_of(self.it.columns)} FROM {self.now}) AS now "
             f"SEMI JOIN (FROM differing WHERE what <> 'deleted') AS differing USING ({self.key})"
         )
 
@@ -165,27 +169,27 @@ class _Comparing:
         """The rows that are gone, as they were last, marked."""
         parts = []
         for extract, deliveries in self._groups:
-            values = ", ".join(
-                "'true'" if name == self.it.mark else identifier(name) if name in extract.columns else "NULL"
-                for name in self._deleted_columns
-            )
+            rows = f"SELECT *, {self._key_of(extract.columns)} FROM {self._delivered(extract, deliveries)}"
+            values = ["'true'" if c == self.it.mark else _of(c, extract.columns) for c in self._deleted_columns]
             parts.append(
-                f"SELECT {values} FROM {self._delivered(extract, deliveries)} AS was JOIN files USING (filename) "
+                f"SELECT {self._shown(values)} "
+                f"FROM ({rows}) AS was JOIN files USING (filename) "
                 f"SEMI JOIN (FROM differing WHERE what = 'deleted') AS differing USING ({self.key}, number)"
             )
-        named = ", ".join(f"{identifier(name)}" for name in self._deleted_columns)
-        return f"SELECT {named} FROM ({' UNION ALL '.join(parts)}) AS gone({named})"
+        return " UNION ALL ".join(parts)
 
     def _written(self, name: str, rows: str) -> tuple[Piece, ...]:
         """The rows of a query, in the order of their keys, in files of so many rows each."""
+        columns = self._deleted_columns if name == "deleted" else self.it.columns
         self.connection.execute(
             f"CREATE TABLE {name} AS SELECT row_number() OVER (ORDER BY {self.key}) AS n, * FROM ({rows})"
         )
         total = self.connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0]
+        shown = ", ".join(f"s{i} AS {identifier(column)}" for i, column in enumerate(columns))
         pieces = []
         for first in range(0, total, self.it.rows):
             path = self.folder / f"{name}-{first}.csv"
-            some = f"SELECT * EXCLUDE n FROM {name} WHERE n > {first} AND n <= {first + self.it.rows} ORDER BY n"
+            some = f"SELECT {shown} FROM {name} WHERE n > {first} AND n <= {first + self.it.rows} ORDER BY n"
             self.connection.execute(
                 f"COPY ({some}) TO {literal(str(path))} (FORMAT csv, HEADER true, FORCE_QUOTE *, "
                 f"NULLSTR {literal(self.it.null)})"
@@ -196,11 +200,19 @@ class _Comparing:
 
     def _delivered(self, extract: Extract, deliveries: Sequence[Delivery]) -> str:
         longest = max(extract_of(delivery).longest for delivery in deliveries)
-        return _reader([delivery.content for delivery in deliveries], extract.columns, extract.null, longest)
+        return _reader([delivery.content for delivery in deliveries], len(extract.columns), extract.null, longest)
+
+    def _key_of(self, columns: Sequence[str]) -> str:
+        """The key of a row with these columns."""
+        return ", ".join(f"{_of(name, columns)} AS k{i}" for i, name in enumerate(self.it.key))
+
+    def _shown(self, values: Sequence[str]) -> str:
+        """Values as `s<i>`, and the key."""
+        return ", ".join([*(f"{value} AS s{i}" for i, value in enumerate(values)), *self.keys])
 
     def _hashed(self, columns: Sequence[str]) -> str:
         """The hash of all values of a row, whatever columns it lacks; where keys repeat, of all their rows."""
-        values = ", ".join(identifier(name) if name in columns else "NULL::VARCHAR" for name in self._every)
+        values = ", ".join(_of(name, columns) for name in self._every)
         return f"sum(hash(row({values}))::HUGEINT) AS hashed"
 
 
@@ -210,9 +222,14 @@ def extract_of(delivery: Delivery) -> Extract:
     return delivery.manifest.extract
 
 
-def _reader(files: Sequence[Path | UPath], columns: Sequence[str], null: str, longest: int) -> str:
+def _of(name: str, columns: Sequence[str]) -> str:
+    """A value of a row with these columns."""
+    return f"c{list(columns).index(name)}" if name in columns else "NULL::VARCHAR"
+
+
+def _reader(files: Sequence[Path | UPath], columns: int, null: str, longest: int) -> str:
     """SQL for the rows of such files, all as text, and the name of the file."""
-    typed = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
+    typed = ", ".join(f"c{i}: 'VARCHAR'" for i in range(columns))
     size = f", max_line_size={2 * longest}" if longest > LONG else ""
     return (
         f"read_csv([{literals(map(str, files))}], auto_detect=false, header=true, strict_mode=true, new_line='\\n', "

@@ -105,6 +105,18 @@ def test_updates_and_deletes_that_a_watermark_cannot_see_are_found_and_recorded(
     assert home.current()[5]["note"] == "again"
 
 
+def test_columns_may_be_called_as_the_comparison_calls_its_own(shop, make_home):
+    names = ("rowid", "k0", "c0", "n", "number", "what", "filename", "hashed", "last")
+    run(shop, MYSQL.replace("due DATE", "due DATE, " + ", ".join(f"`{name}` INT" for name in names)))
+    home = make_home(shop, BY_ID)
+    add(shop, 1, 2, 3)
+    home.fetch()
+    run(shop, "UPDATE orders SET `rowid` = 9 WHERE id = 1", "DELETE FROM orders WHERE id = 2")
+    changed, deleted = home.fetch(compare=True)
+    assert (ids([changed]), ids([deleted])) == ([1], [2])
+    assert sorted(home.current()) == [1, 3]
+
+
 def test_a_table_without_a_watermark_is_compared_each_time(server, make_home):
     home = make_home(server)
     add(server, 1, 2)
