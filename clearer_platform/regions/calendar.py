@@ -67,7 +67,7 @@ def library(code: str | None) -> str | None:
 def holidays(calendar: Calendar, code: str | None, own: Mapping[date, str]) -> dict[date, str]:
     """Day -> name of every holiday within the calendar, in order: those of `code` and a region's `own`.
 
-    Names are in the country's own language; several of one day are joined by "; ". A holiday that is made up for on
+    A country's begin where the library's knowledge does (Germany's in 1990). Names are in its own language; several of one day are joined by "; ". A holiday that is made up for on
     another day stands on both. Raises RegistryError for a country, or a part of one, that is not known, with those that
     are.
     """
@@ -89,5 +89,7 @@ def _public(calendar: Calendar, code: str) -> Mapping[date, str]:
         names = ", ".join(sorted(known[country])) or "none"
         raise RegistryError(f"holidays {code!r}: {country} has no part {part!r}", hint=f"known: {names}")
     years = range(calendar.first.year, calendar.last.year + 1)
-    found = library.country_holidays(country, subdiv=part or None, years=years, expand=False)
+    # Without a language it takes that of the machine, and gold would depend on where it is built.
+    language = library.country_holidays(country).default_language
+    found = library.country_holidays(country, subdiv=part or None, years=years, expand=False, language=language)
     return {day: name for day, name in found.items() if day in calendar}
