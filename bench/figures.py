@@ -17,7 +17,6 @@ SUMS = {
     "dim_products": "base_price",
     "dim_products_history": "base_price",
     "dim_branches": "ids",
-    "dim_dates": "weekday",
     "branch_performance_daily": DAILY,
     "branch_performance": f"{DAILY} active_days days_with_fewest_units revenue_rank customers_rank",
     "customer_distribution": "customers transactions revenue",

@@ -96,12 +96,6 @@ MARTS = {
     "dim_branches": """
         SELECT region, branch, list_sort(list(DISTINCT branch_id)) AS branch_ids, count(DISTINCT branch_id) AS ids,
             min(day) AS first_day, max(day) AS last_day FROM fct_transactions GROUP BY ALL""",
-    "dim_dates": """
-        SELECT day, year(day) AS year, quarter(day) AS quarter, month(day) AS month, monthname(day) AS month_name,
-            isoyear(day) AS iso_year, week(day) AS iso_week, isodow(day) AS weekday, dayname(day) AS weekday_name,
-            isodow(day) >= 6 AS is_weekend
-        FROM (SELECT day FROM fct_transactions UNION SELECT day FROM fct_conversations
-              UNION SELECT _day FROM accepted_transactions)""",
     "customer_distribution": f"""
         SELECT region, branch, coalesce(area, 'unknown') AS area, count(*) AS customers,
             sum(sales.transactions)::BIGINT AS transactions, sum(sales.revenue) AS revenue, currency

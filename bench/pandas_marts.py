@@ -157,7 +157,6 @@ def build_marts(output: Path) -> dict[str, pd.DataFrame]:
         "dim_products": products,
         "dim_products_history": history[changed],
         "dim_branches": sales.groupby("branch", observed=True)["branch_id"].unique().map(list).reset_index(),
-        "dim_dates": pd.DataFrame({"day": np.union1d(sales["day"].unique(), talks["_event_day"].unique())}),
         "branch_performance_daily": daily,
         "branch_performance": total,
         "branch_activity_gap": total.assign(transactions_per_customer=total["transactions"] / total["customers"]),

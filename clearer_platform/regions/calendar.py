@@ -67,9 +67,9 @@ def library(code: str | None) -> str | None:
 def holidays(calendar: Calendar, code: str | None, own: Mapping[date, str]) -> dict[date, str]:
     """Day -> name of every holiday within the calendar, in order: those of `code` and a region's `own`.
 
-    A country's begin where the library's knowledge does (Germany's in 1990). Names are in its own language; several of one day are joined by "; ". A holiday that is made up for on
-    another day stands on both. Raises RegistryError for a country, or a part of one, that is not known, with those that
-    are.
+    A country's begin where the library's knowledge does (Germany's in 1990). Names are in its own language; several of
+    one day are joined by "; ". A holiday that is made up for on another day stands on both. Raises RegistryError for a
+    country, or a part of one, that is not known, with those that are.
     """
     found: dict[date, list[str]] = defaultdict(list)
     for day, name in [*(_public(calendar, code) if code else {}).items(), *own.items()]:

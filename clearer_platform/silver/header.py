@@ -9,6 +9,7 @@ from clearer_platform.contracts import Contract, Drift
 from clearer_platform.regions import TableSource
 from clearer_platform.silver.outcome import Problem, Refusal
 
+RECORD = ": the first line looks like a record, not like a header (without one: header = false in the csv block)"
 DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar", ":": "a colon"}
 
 
@@ -49,9 +50,9 @@ def read_header(names: list[str], line: int | None, contract: Contract, source: 
     """
     wanted = {source.columns.get(c.name, c.name): c.name for c in contract.columns}
     if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise Refusal(
-            "duplicate_column", f"the header has {_listed(repeated)} more than once", line=line, column=repeated[0]
-        )
+        looks = "" if set(names) & set(wanted) or line != 1 or not _looks_like_data(names) else RECORD
+        message = f"the header has {_listed(repeated)} more than once{looks}"
+        raise Refusal("duplicate_column", message, line=line, column=repeated[0])
     required = [source.columns.get(c.name, c.name) for c in contract.columns if c.required]
     missing = [name for name in required if name not in names]
     unknown = [name for name in names if name not in wanted]
@@ -103,7 +104,7 @@ def _missing(
                 f"{_named(sign)}; this looks like a wrong delimiter"
             )
     if len(missing) == len([c for c in contract.columns if c.required]) and line == 1 and _looks_like_data(names):
-        return f"{message}: the first line looks like a record, not like a header"
+        return f"{message}{RECORD}"
     return f"{message}; {_mend(contract, source)}" if unknown else message
 
 

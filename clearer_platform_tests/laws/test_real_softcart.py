@@ -121,5 +121,5 @@ def test_a_header_that_is_only_said_to_be_there_is_refused(tmp_path: Path, prepa
     for state in silver.states(platform, "softcart", "sales"):
         assert state.published is None
         (problem,) = state.refused[0].problems
-        assert problem.rule == "delivery.missing_column"
+        assert problem.rule in ("delivery.missing_column", "delivery.duplicate_column")
         assert "the first line looks like a record, not like a header" in problem.message

@@ -89,7 +89,7 @@ def test_unknown_names_list_the_known(platform: Platform):
     with pytest.raises(UnknownName, match="table of region us 'products'"):
         platform.region("us").source("products")
     with pytest.raises(UnknownName, match="transactions"):
-        platform.contract("sales")
+        platform.contract("nothing")
 
 
 def test_a_mapping_to_a_column_that_no_contract_has_is_refused(make_platform):
