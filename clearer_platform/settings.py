@@ -99,7 +99,12 @@ class Settings(BaseSettings):
             for part in text.split(","):
                 found = CRON_PART.fullmatch(part)
                 numbers = [int(n) for n in found.groups()[:2] if n] if found else []
-                if not found or found[3] == "0" or any(not least <= n <= most for n in numbers) or numbers != sorted(numbers):
+                if (
+                    not found
+                    or found[3] == "0"
+                    or any(not least <= n <= most for n in numbers)
+                    or numbers != sorted(numbers)
+                ):
                     raise ValueError(f"{line!r}: {part!r} is no {name} ({least} to {most}, *, ranges, lists, /steps)")
         return " ".join(fields)
 

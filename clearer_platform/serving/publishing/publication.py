@@ -46,6 +46,8 @@ class Published:
     is_new: bool = True
     """False where this very content was there already, and nothing was done."""
     seconds: float = 0.0
+    fingerprint: str = ""
+    """Of the content."""
     figures: Figures | None = None
     """What was found in the target and is equal to gold's."""
 
@@ -99,9 +101,7 @@ def _chosen(platform: Platform, target: Target, region: str) -> list[Model]:
     return list(found.values())
 
 
-def _check_may_leave(
-    platform: Platform, target: Target, region: str, model: Model, allowed: Collection[str]
-) -> None:
+def _check_may_leave(platform: Platform, target: Target, region: str, model: Model, allowed: Collection[str]) -> None:
     """Raise PublishError, with what to do, where the model may not be read outside the region."""
     if model.leaves in allowed:
         return

@@ -126,9 +126,7 @@ def table_of(model: Model) -> Table:
         columns.insert(0, Column(REGION, "text", 0, 0, nullable=False, description="Region whose gold it is."))
     never_null = {column.name for column in columns if not column.nullable}
     key = (REGION, *(name for name in model.key if name != REGION)) if model.key else ()
-    return Table(
-        model.alias, model.description, tuple(columns), key if never_null.issuperset(key) else (), adds_region
-    )
+    return Table(model.alias, model.description, tuple(columns), key if never_null.issuperset(key) else (), adds_region)
 
 
 def _column(model: Model, name: str, text: str, description: str) -> Column:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Collection, Sequence
 from itertools import groupby
 
-from clearer_platform.errors import PublishError
 from clearer_platform.regions import DatabaseTarget
 from clearer_platform.serving.publishing.postgresql import rows, shape
 from clearer_platform.serving.publishing.postgresql.session import RECORDS, Session, lock, transaction
@@ -29,7 +28,9 @@ def publish(target: DatabaseTarget, parts: Sequence[Part], *, force: bool, advan
             every = list(of_table)
             advance(target.name, every[0].table.name, len(done), len(parts))
             new = [part for part in every if there.get(part.name) != part.fingerprint]
-            done += [Published(target.name, *part.name, part.figures.rows, is_new=False) for part in every if part not in new]
+            done += [
+                Published(target.name, *part.name, part.figures.rows, is_new=False) for part in every if part not in new
+            ]
             if new:
                 done += _publish_table(session, target, new)
         return done
@@ -80,7 +81,7 @@ def _record(session: Session, parts: Sequence[Part]) -> None:
     """Write down what was published."""
     session.cursor.executemany(
         f"INSERT INTO {session.name(RECORDS)} (table_name, region, fingerprint, {identifier('rows')}, published_at)"
-        ' VALUES (%s, %s, %s, %s, now()) ON CONFLICT (table_name, region) DO UPDATE SET fingerprint ='
+        " VALUES (%s, %s, %s, %s, now()) ON CONFLICT (table_name, region) DO UPDATE SET fingerprint ="
         ' excluded.fingerprint, "rows" = excluded."rows", published_at = excluded.published_at'.encode(),
         [(*part.name, part.fingerprint, part.figures.rows) for part in parts],
     )

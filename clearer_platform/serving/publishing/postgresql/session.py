@@ -105,7 +105,9 @@ def _error_of(target: DatabaseTarget, error: psycopg.Error) -> ClearerError:
     what = f"targets.{target.name}: nothing was published: {said(error)}"
     if isinstance(error, errors.LockNotAvailable | errors.DeadlockDetected | errors.SerializationFailure):
         seconds = f"for more than {target.lock_timeout:g} s"
-        return Busy(what, hint=f"a reader or another publisher held a lock {seconds}: run it again, or raise lock_timeout")
+        return Busy(
+            what, hint=f"a reader or another publisher held a lock {seconds}: run it again, or raise lock_timeout"
+        )
     if isinstance(error, errors.QueryCanceled):
         return Busy(what, hint="raise statement_timeout in the target's entry, or see what keeps the server busy")
     if isinstance(error, errors.InsufficientPrivilege):
