@@ -85,9 +85,7 @@ def print_results(results: "list[Result]", *, dry_run: bool) -> None:
     new, failed = sum(1 for one in done if one.is_new), sum(1 for result in results if result.error)
     verb = "to publish" if dry_run else "published"
     counts = f"{plural(new, 'table')} {verb}, {len(done) - new} as before"
-    if failed:
-        counts += f"; {plural(failed, 'target')} failed"
-    say(counts, style="yellow" if failed else None)
+    say(counts + (f"; {plural(failed, 'target')} failed" if failed else ""), style="yellow" if failed else None)
 
 
 def _row(one: "Published", *, dry_run: bool) -> list[object]:

@@ -8,6 +8,7 @@ import dagster as dg
 from clearer_platform.defs.backups import BACKUPS, backup_keys
 from clearer_platform.defs.marts import Marts, key_of
 from clearer_platform.defs.names import BRONZE, SILVER, asset_key
+from clearer_platform.defs.publishing import PUBLISH, publish_keys
 from clearer_platform.platform import Platform
 
 REGION_DAYS = "region_days"
@@ -18,9 +19,10 @@ def jobs(platform: Platform, marts: Marts) -> list[Any]:
     bronze = [asset_key(BRONZE, contract.name) for contract in platform.contracts.values() if not contract.nested]
     silver = [asset_key(SILVER, table) for table in platform.contracts]
     days = [key_of(model) for model in marts.days]
-    backups = backup_keys(platform)
+    backups, published = backup_keys(platform), publish_keys(platform)
     return [
         *([_job(BACKUPS, "Backups of the tables that the settings name.", backups)] if backups else []),
+        *([_job(PUBLISH, "What regions publish to the registry's targets.", published)] if published else []),
         _job(REGION_DAYS, "Days of regions, from what has landed to gold.", [*bronze, *silver, *days]),
         _job("silver_only", "Days of regions: receive and validate, without building gold.", [*bronze, *silver]),
         _job("gold_only", "Days of regions: build gold from what is published.", days),

@@ -14,6 +14,7 @@ from clearer_platform.defs import alerting
 from clearer_platform.defs.backups import BACKUPS, backed_up
 from clearer_platform.defs.jobs import REGION_DAYS
 from clearer_platform.defs.names import is_partition
+from clearer_platform.defs.publishing import PUBLISH
 from clearer_platform.defs.requests import requests, underway
 from clearer_platform.platform import Platform
 from clearer_platform.regions import Region
@@ -34,6 +35,7 @@ def schedules(platform: Platform) -> list[dg.ScheduleDefinition]:
         *(_after_cutoff(platform, region) for region in regions),
         *(_of_servers(platform, region) for region in regions if sql.tables(platform, region.name)),
         *(_of_backups(platform, region) for region in regions if backed_up(platform, region.name)),
+        *([_of_publishing(platform)] if platform.registry.targets else []),
     ]
 
 
@@ -85,6 +87,23 @@ def _of_backups(platform: Platform, region: Region) -> dg.ScheduleDefinition:
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         return dg.RunRequest(run_key=None, partition_key=region.name)
+
+    return schedule
+
+
+def _of_publishing(platform: Platform) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=PUBLISH,
+        job_name=PUBLISH,
+        cron_schedule=platform.settings.schedule,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Publishes to the registry's targets, whatever else has been asked for: what is there stays as it is.",
+    )
+    def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        named = {of for target in platform.registry.targets.values() for of in platform.registry.regions_of(target)}
+        for region in platform.registry.regions:
+            if region in named:
+                yield dg.RunRequest(run_key=None, partition_key=region)
 
     return schedule
 

@@ -8,6 +8,7 @@ from clearer_platform import alerts
 from clearer_platform.defs import alerting
 from clearer_platform.defs.jobs import REGION_DAYS
 from clearer_platform.defs.landing import Landing
+from clearer_platform.defs.publishing import PUBLISH, requested
 from clearer_platform.defs.requests import regions_of
 from clearer_platform.platform import Platform
 from clearer_platform.sources.aside import set_asides
@@ -22,7 +23,8 @@ half of the time only.
 
 def sensors(platform: Platform) -> list[dg.SensorDefinition]:
     """Every sensor."""
-    return [_landing(platform), _alerts(platform), _failures(platform)]
+    publishing = [_publishing(platform)] if platform.registry.targets else []
+    return [_landing(platform), _alerts(platform), _failures(platform), *publishing]
 
 
 def ticked(landing: Landing, instance: dg.DagsterInstance, looking: float = LOOKING) -> list[dg.RunRequest]:
@@ -51,6 +53,20 @@ def _landing(platform: Platform) -> dg.SensorDefinition:
     )
     def sensor(context: dg.SensorEvaluationContext) -> list[dg.RunRequest]:
         return ticked(landing, context.instance)
+
+    return sensor
+
+
+def _publishing(platform: Platform) -> dg.SensorDefinition:
+    @dg.sensor(
+        name=PUBLISH,
+        job_name=PUBLISH,
+        minimum_interval_seconds=10,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Asks for publishing where a region's gold is newer than what was published of it.",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> list[dg.RunRequest]:
+        return list(requested(platform))
 
     return sensor
 

@@ -1,4 +1,4 @@
-"""The steps that materialise: a region's days from delivery to gold, its whole models, what spans regions, backups.
+"""The steps that materialise: a region's days from delivery to gold, its whole models, what spans regions, backups, publishing.
 
 The days are one step, because only a step that knows all its days can publish the good ones and leave the bad ones
 as they were: in Dagster a failed output or check fails every partition of its run. A run may cross regions and may be
@@ -18,6 +18,7 @@ from clearer_platform.defs.delivered import table_checks, table_specs
 from clearer_platform.defs.marts import Marts
 from clearer_platform.defs.models import build_days, build_globals, build_wholes
 from clearer_platform.defs.names import BRONZE, GLOBAL, GOLD, SILVER, asset_key, by_region, region_days, regions
+from clearer_platform.defs.publishing import PUBLISH, publish_checks, publish_specs, publish_tables
 from clearer_platform.defs.reporting import Events, Reporter, Run
 from clearer_platform.defs.tables import RegionTables
 from clearer_platform.platform import Platform
@@ -37,7 +38,7 @@ Work = Callable[[dg.AssetExecutionContext, Run], Events]
 
 
 def steps(platform: Platform, marts: Marts) -> list[dg.AssetsDefinition]:
-    """Every asset, in three steps, and a fourth for backups."""
+    """Every asset, in three steps, and one each for backups and publishing."""
     registry = platform.registry
     return [
         _step(
@@ -77,6 +78,7 @@ def steps(platform: Platform, marts: Marts) -> list[dg.AssetsDefinition]:
             pool=GLOBAL,
         ),
         *_backups(platform, marts),
+        *_publishing(platform, marts),
     ]
 
 
@@ -95,6 +97,25 @@ def _backups(platform: Platform, marts: Marts) -> list[dg.AssetsDefinition]:
         partitions_def=regions(platform.registry),
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=BACKUPS,
+    )
+    return [step]
+
+
+def _publishing(platform: Platform, marts: Marts) -> list[dg.AssetsDefinition]:
+    """The step of publishing, where the registry names targets."""
+    if not platform.registry.targets:
+        return []
+    step = _step(
+        platform,
+        marts,
+        publish_tables,
+        name="publish_tables",
+        description="Publish each region's tables to the registry's targets, as one for each target.",
+        specs=publish_specs(platform, marts),
+        check_specs=publish_checks(platform),
+        partitions_def=regions(platform.registry),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=PUBLISH,
     )
     return [step]
 

@@ -56,11 +56,25 @@ class FolderTarget(_Target):
     kind: Literal["csv", "delta"]
     root: str = Field(description="Folder (relative to the home) or URL.")
     options: dict[str, Any] = Field(default_factory=dict, description="The store's client options; no secrets.")
+    null: str = Field(
+        default="",
+        max_length=4,
+        pattern=r'^[^",\s]*$',
+        description="csv: what stands, unquoted, where there is no value.",
+    )
+    scripts: Literal["db2"] | None = Field(
+        default=None, description="csv: whose statements for the tables, and for loading the files, stand beside them."
+    )
+    schema_name: str | None = Field(default=None, alias="schema", pattern=r"^\w+$", description="Their schema there.")
+    text: int = Field(default=1000, gt=0, description="Length of text columns there.")
+    key_text: int = Field(default=128, gt=0, description="Length of text columns of a key there.")
 
     @model_validator(mode="after")
     def _mode_fits(self) -> "FolderTarget":
         if self.mode == "upsert":
             raise ValueError(f"what is published as {self.kind} is replaced as a whole: leave mode out")
+        if self.kind == "delta" and (self.null or self.scripts):
+            raise ValueError("null and scripts are about csv")
         return self
 
 

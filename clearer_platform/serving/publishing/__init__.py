@@ -6,7 +6,7 @@ compared with gold before anybody sees it. Only what a region lets leave is publ
 publish.publish       one target; `publication` says what is published and what came of it
 tables, reading       the tables as they are published, and gold as they are read from
 postgresql, sql       databases: PostgreSQL by bulk copy, any other by SQLAlchemy's dialect
-csv, db2, delta       files for bulk loaders with DB2's scripts beside them, and Delta tables
+csv_files, db2, delta files for bulk loaders with DB2's scripts beside them, and Delta tables
 """
 
 from clearer_platform.serving.publishing.publication import Published, Result, possible, wanted

@@ -46,6 +46,8 @@ class Published:
     is_new: bool = True
     """False where this very content was there already, and nothing was done."""
     seconds: float = 0.0
+    fingerprint: str = ""
+    """Of the content."""
     figures: Figures | None = None
     """What was found in the target and is equal to gold's."""
 

@@ -1,14 +1,16 @@
 """Publishing the gold of regions to targets: one publication a target, whole or not at all."""
 
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clearer_platform.errors import ClearerError, NotBuilt, UnknownName
 from clearer_platform.platform import Platform
 from clearer_platform.regions import DatabaseTarget, Target
 from clearer_platform.serving.publishing import reading
 from clearer_platform.serving.publishing.publication import Advance, Part, Published, Result, wanted
+from clearer_platform.storage import publish_bytes
 
 Recorded = Mapping[tuple[str, str], str]
 """(table, region) -> fingerprint of what is there."""
@@ -46,7 +48,12 @@ def publish(
             publisher = _publisher(platform, entry)
             if dry_run:
                 return Result(target, tuple(_foreseen(entry, parts, {} if force else publisher.recorded())), left_out)
-            return Result(target, tuple(publisher.publish(parts, force, advance)) if parts else (), left_out)
+            done = publisher.publish(parts, force, advance) if parts else []
+            fingerprints = {part.name: part.fingerprint for part in parts}
+            if tables is None or set(tables) >= {part.table.name for part in parts}:
+                _note(parts, target)
+            published = (replace(one, fingerprint=fingerprints[one.table, one.region]) for one in done)
+            return Result(target, tuple(published), left_out)
     except ClearerError as e:
         return Result(target, error=e)
 
@@ -80,6 +87,12 @@ def _parts(
     return parts, tuple(left_out)
 
 
+def _note(parts: Sequence[Part], target: str) -> None:
+    """Write down in each region's own folder which of its gold was published: whoever looks need not ask the target."""
+    for gold in {part.gold.region: part.gold for part in parts}.values():
+        publish_bytes(json.dumps({"gold": gold.fingerprint}).encode(), gold.work / f"{target}.json")
+
+
 def _foreseen(target: Target, parts: list[Part], recorded: Recorded) -> list[Published]:
     return [
         Published(target.name, *part.name, part.figures.rows, is_new=recorded.get(part.name) != part.fingerprint)
@@ -99,7 +112,7 @@ def _publisher(platform: Platform, target: Target) -> Publisher:
             lambda: kind.recorded(target),
         )
     if target.kind == "csv":
-        from clearer_platform.serving.publishing import csv as files
+        from clearer_platform.serving.publishing import csv_files as files
     else:
         from clearer_platform.serving.publishing import delta as files  # type: ignore[no-redef]
     return Publisher(

@@ -15,11 +15,12 @@ import pyarrow as pa
 
 from clearer_platform.gold import warehouse
 from clearer_platform.platform import Platform
-from clearer_platform.serving.publishing.tables import Table
+from clearer_platform.serving.publishing.tables import Column, Table
 from clearer_platform.silver.sql import identifier, literal
 from clearer_platform.storage import clear_leftovers
 
 BLOCK = 1 << 20
+PLAIN = "HEADER false, NULLSTR ''"
 FORM = 1
 """Raised when what is published of the same gold changes: then everything is published anew."""
 
@@ -58,21 +59,32 @@ class Gold:
         rows, *found = self._connection.execute(sql).fetchall()[0]
         return figures_of(table, rows, found)
 
+    def figures_of_csv(self, table: Table, path: Path, null: str) -> Figures:
+        """The figures of a CSV file with a header and all of the table's columns, read back."""
+        sums = [f"sum({identifier(column.name)}::{_exact_type(column)})" for column in table.exact]
+        with duckdb.connect() as connection:
+            rows, *found = connection.execute(
+                f"SELECT {', '.join(['count(*)', *sums])} FROM read_csv({literal(str(path))}, header = true,"
+                f" all_varchar = true, nullstr = {literal(null)}, allow_quoted_nulls = false, quote = '\"', escape = '\"',"
+                f" delim = ',', names = [{', '.join(map(literal, table.names))}])"
+            ).fetchall()[0]
+        return figures_of(table, rows, found)
+
     def content(self, table: Table, mode: str) -> str:
         """Hex digest that changes with the table's content, whatever the order of its rows, with its form and `mode`."""
         sql = f"SELECT count(*), sum(hash(t)), bit_xor(hash(t)) FROM ({self._select(table)}) t"
         said = [FORM, mode, self._connection.execute(sql).fetchall()[0], repr(table)]
         return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()
 
-    def csv(self, table: Table, *, header: bool = False, select: str = "*") -> Generator[bytes]:
+    def csv(self, table: Table, *, select: str = "*", options: str = PLAIN) -> Generator[bytes, None, None]:
         """Its rows as blocks of CSV (RFC 4180, UTF-8, instants in UTC): no text is null, "" is empty text.
 
-        DuckDB writes them into a pipe while they are read. Nothing else may be read meanwhile.
+        Or as `select` and DuckDB's `options` have it. DuckDB writes them into a pipe while they are read. Nothing else may be read meanwhile.
         """
         read, write = os.pipe()
         sql = (
             f"COPY (SELECT {select} FROM ({self._select(table)})) TO '/dev/fd/{write}'"
-            f" (FORMAT csv, HEADER {str(header).lower()}, NULLSTR '', USE_TMP_FILE false)"
+            f" (FORMAT csv, {options}, USE_TMP_FILE false)"
         )
         with ThreadPoolExecutor(1) as other:
             writing = other.submit(self._write, sql, write)
@@ -94,6 +106,10 @@ class Gold:
 
     def _select(self, table: Table) -> str:
         return f"SELECT {', '.join(table.expressions(self.region))} FROM gold.{identifier(table.name)}"
+
+
+def _exact_type(column: Column) -> str:
+    return f"DECIMAL({column.precision},{column.scale})" if column.kind == "decimal" else column.kind
 
 
 def figures_of(table: Table, rows: int, sums: list[object]) -> Figures:

@@ -71,6 +71,7 @@ class ByHand:
     """The gold of one region in a database of its own, to be changed at will."""
 
     region: str = "eu"
+    work: Path = Path()
     connection: duckdb.DuckDBPyConnection = field(default_factory=duckdb.connect)
 
     def __post_init__(self) -> None:
@@ -81,17 +82,21 @@ class ByHand:
         schema = pa.schema([(name, kind) for name, (_, kind) in KINDS.items()])
         given = pa.Table.from_pylist([{"region": self.region, **row} for row in rows], schema)
         self.connection.register("given", given)
-        self.connection.execute(f"CREATE OR REPLACE TABLE gold.{table.name} AS SELECT * REPLACE (who::UUID AS who) FROM given")
+        self.connection.execute(
+            f"CREATE OR REPLACE TABLE gold.{table.name} AS SELECT * REPLACE (who::UUID AS who) FROM given"
+        )
         return self.of(table, mode)
 
     def of(self, table: Table, mode: str = "replace") -> Part:
         """What stands in gold of `table`."""
-        gold = Gold(self.region, self.connection, Path(), "x")
+        gold = Gold(self.region, self.connection, self.work, "x")
         return Part(table, gold, gold.figures(table), gold.content(table, mode))
 
 
 CHARACTERS = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
-TEXTS = st.sampled_from(["", "NULL", "\\N", "\\.", 'a"b', "a,b", "a\nb", "a\r\n\\.\r\nb", "Ж€ 東京 🧾", " a ", "A", "a"])
+TEXTS = st.sampled_from(
+    ["", "NULL", "\\N", "\\.", 'a"b', "a,b", "a\nb", "a\r\n\\.\r\nb", "Ж€ 東京 🧾", " a ", "A", "a"]
+)
 TEXTS |= st.text(CHARACTERS, max_size=8)
 
 

@@ -311,7 +311,7 @@ def test_a_table_of_somebody_elses_is_left_alone(target, admin):
 
 
 def test_a_user_without_rights_is_told_which(warehouse, target, admin):
-    admin.execute("DROP ROLE IF EXISTS poor; CREATE ROLE poor LOGIN PASSWORD 'x'".encode())
+    admin.execute(b"DROP ROLE IF EXISTS poor; CREATE ROLE poor LOGIN PASSWORD 'x'")
     admin.execute(f"ALTER ROLE poor PASSWORD '{warehouse.password}'".encode())
     with pytest.raises(PublishError, match="permission denied") as said:
         put(target_of(warehouse.set(username="poor")), ByHand().part(TABLE, SOME))

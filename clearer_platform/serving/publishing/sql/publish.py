@@ -1,0 +1,255 @@
+"""One publication by SQLAlchemy: tables are made first, then all rows are written, compared and recorded as one.
+
+Making a table, or a column more or less in it, is not part of the transaction: some databases commit that at once. A
+publisher that ends between the two leaves an empty table or column, which the next one fills.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Context, Decimal
+from itertools import groupby
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from clearer_platform.databases import engine_of, said
+from clearer_platform.errors import ClearerError, PublishError, Unreachable
+from clearer_platform.regions import DatabaseTarget
+from clearer_platform.serving.publishing.publication import Advance, Part, Published, check
+from clearer_platform.serving.publishing.reading import Figures, figures_of
+from clearer_platform.serving.publishing.sql.statements import Statements
+from clearer_platform.serving.publishing.sql.types import DB2, SQLITE, bound, shape, table_in
+from clearer_platform.serving.publishing.tables import Table
+
+RECORDS = "clearer_publications"
+EVERYTHING = ""
+"""The table and region of the record that a publisher holds while it writes."""
+EXACT = Context(prec=100)
+Key = tuple[str, str]
+
+
+def recorded(target: DatabaseTarget) -> dict[Key, str]:
+    """(table, region) -> fingerprint of what is there."""
+    with _connected(target) as connection:
+        return {key: fingerprint for key, (fingerprint, _) in _records(connection, _records_table(target)).items()}
+
+
+def publish(target: DatabaseTarget, parts: Sequence[Part], *, force: bool, advance: Advance) -> list[Published]:
+    """Publish `parts` in one transaction; what is recorded under the same fingerprint is left as it is."""
+    records = _records_table(target)
+    with _connected(target) as connection:
+        _create_records(connection, records)
+        known = _records(connection, records)
+        ordered = sorted(parts, key=lambda part: part.name)
+        tables = {part.table.name: _shaped(connection, target, part.table, known) for part in ordered}
+        connection.commit()
+        _lock(connection, records)
+        there = {} if force else {key: found for key, (found, _) in _records(connection, records).items()}
+        done: list[Published] = []
+        for name, of_table in groupby(ordered, key=lambda part: part.table.name):
+            every = list(of_table)
+            advance(target.name, name, len(done), len(parts))
+            new = [part for part in every if there.get(part.name) != part.fingerprint]
+            done += [Published(target.name, *p.name, p.figures.rows, is_new=False) for p in every if p not in new]
+            done += [_publish_part(connection, target, tables[name], part) for part in new]
+            _record(connection, records, tables[name], new)
+        connection.commit()
+        return done
+
+
+def _publish_part(connection: sa.Connection, target: DatabaseTarget, statements: Statements, part: Part) -> Published:
+    """Write one table of one region."""
+    started = time.perf_counter()
+    region, keep = part.gold.region, target.mode == "upsert"
+    _gather(connection, statements, part)
+    if part.table.key:
+        removed = 0 if keep else connection.execute(statements.gone(region)).rowcount
+        changed = connection.execute(statements.differing(region)).rowcount
+        added = connection.execute(statements.missing(region)).rowcount - changed
+    else:
+        added, changed, removed = _replace_differing(connection, statements, region)
+    found = _figures(connection, statements, region, gathered_alone=keep)
+    check(target, part, found)
+    connection.execute(statements.empty())
+    seconds = time.perf_counter() - started
+    return Published(target.name, *part.name, part.figures.rows, added, changed, removed, True, seconds, found)
+
+
+def _gather(connection: sa.Connection, statements: Statements, part: Part) -> None:
+    """Put the part's rows beside the table, in batches."""
+    connection.execute(statements.empty())
+    for batch in part.gold.batches(part.table):
+        rows = [{name: bound(value) for name, value in row.items()} for row in batch.to_pylist()]
+        if rows:
+            connection.execute(statements.gather(), rows)
+
+
+def _replace_differing(connection: sa.Connection, statements: Statements, region: str) -> tuple[int, int, int]:
+    """Without a key rows are told apart by all that they say: a region whose rows differ is written anew."""
+    old, new = (
+        Counter({tuple(row[:-1]): row[-1] for row in connection.execute(statements.counted(table, region))})
+        for table in (statements.there, statements.staged)
+    )
+    added, removed = (new - old).total(), (old - new).total()
+    if added or removed:
+        connection.execute(statements.all_gone(region))
+        connection.execute(statements.all_missing(region))
+    return added, 0, removed
+
+
+def _figures(connection: sa.Connection, statements: Statements, region: str, *, gathered_alone: bool) -> Figures:
+    table = statements.table
+    if connection.dialect.name == SQLITE:
+        rows, sums = 0, [Decimal(0)] * len(table.exact)
+        for _, *values in connection.execute(statements.numbers(region, gathered_alone=gathered_alone)):
+            rows += 1
+            sums = [EXACT.add(total, Decimal(value or 0)) for total, value in zip(sums, values, strict=True)]
+        return figures_of(table, rows, list(sums))
+    count, *found = connection.execute(statements.figures(region, gathered_alone=gathered_alone)).one()
+    return figures_of(table, int(str(count)), found)
+
+
+def _shaped(
+    connection: sa.Connection, target: DatabaseTarget, table: Table, known: dict[Key, tuple[str, str]]
+) -> Statements:
+    """The published table and the one beside it, made or brought after the contract."""
+    there, staged = (table_in(table, connection.dialect, target, staged=beside) for beside in (False, True))
+    shapes = {said for (name, _), (_, said) in known.items() if name == table.name}
+    inspector = sa.inspect(connection)
+    if not inspector.has_table(there.name, schema=there.schema):
+        there.create(connection)
+    elif not shapes:
+        _check_is_empty(connection, there)
+    elif shapes != {shape(there, connection.dialect)}:
+        _migrate(connection, there, [json.loads(said) for said in shapes])
+    if inspector.has_table(staged.name, schema=staged.schema):
+        staged.drop(connection)
+    staged.create(connection)
+    return Statements(table, there, staged)
+
+
+def _check_is_empty(connection: sa.Connection, there: sa.Table) -> None:
+    """Raise PublishError for a table that no publication made; an empty one may be of a publisher that was killed."""
+    if connection.execute(sa.select(sa.literal(1)).select_from(there).limit(1)).first():
+        raise PublishError(
+            f"{there.name} is there already, and was not made by publishing",
+            hint="rename or drop it, or name another schema for the target",
+        )
+    there.drop(connection)
+    there.create(connection)
+
+
+def _migrate(connection: sa.Connection, there: sa.Table, shapes: list[dict[str, Any]]) -> None:
+    """Add and drop columns. Raises PublishError for what cannot be done in every database."""
+    wanted = json.loads(shape(there, connection.dialect))
+    for before in shapes:
+        changed = [n for n, kind in before["columns"].items() if wanted["columns"].get(n, kind) != kind]
+        if changed or before["key"] != wanted["key"]:
+            raise PublishError(
+                f"{there.name}: {', '.join(changed) or 'the key'} changed in the contract, and cannot be changed in the"
+                " target",
+                hint="drop the table there, with its rows in clearer_publications: its rows are published anew",
+            )
+    preparer = connection.dialect.identifier_preparer
+    name = preparer.format_table(there)
+    present = {column["name"] for column in sa.inspect(connection).get_columns(there.name, schema=there.schema)}
+    for column in there.columns:
+        if column.name not in present:
+            kind = column.type.compile(connection.dialect)
+            connection.execute(sa.text(f"ALTER TABLE {name} ADD COLUMN {preparer.quote(column.name)} {kind}"))
+    for gone in sorted(present - set(there.columns.keys())):
+        connection.execute(sa.text(f"ALTER TABLE {name} DROP COLUMN {preparer.quote(gone)}"))
+
+
+def _records_table(target: DatabaseTarget) -> sa.Table:
+    return sa.Table(
+        RECORDS,
+        sa.MetaData(),
+        sa.Column("table_name", sa.String(128), primary_key=True),
+        sa.Column("region", sa.String(128), primary_key=True),
+        sa.Column("fingerprint", sa.String(64), nullable=False),
+        sa.Column("shape", sa.Text(), nullable=False),
+        sa.Column("row_count", sa.BigInteger(), nullable=False),
+        sa.Column("published_at", sa.DateTime(), nullable=False),
+        schema=target.schema_name,
+    )
+
+
+def _create_records(connection: sa.Connection, records: sa.Table) -> None:
+    records.create(connection, checkfirst=True)
+    if not connection.execute(sa.select(records.c.region).where(records.c.table_name == EVERYTHING)).first():
+        connection.execute(records.insert(), [_said(EVERYTHING, EVERYTHING, "", "", 0)])
+    connection.commit()
+
+
+def _lock(connection: sa.Connection, records: sa.Table) -> None:
+    """Keep other publishers out until the transaction ends, as every database does for a row that one of them changes."""
+    mine = records.update().where(records.c.table_name == EVERYTHING).values(published_at=_now())
+    connection.execute(mine)
+
+
+def _records(connection: sa.Connection, records: sa.Table) -> dict[Key, tuple[str, str]]:
+    """Fingerprint and shape of every table and region that is recorded and there."""
+    inspector = sa.inspect(connection)
+    if not inspector.has_table(records.name, schema=records.schema):
+        return {}
+    columns = (records.c.table_name, records.c.region, records.c.fingerprint, records.c.shape)
+    rows = connection.execute(sa.select(*columns).where(records.c.table_name != EVERYTHING)).all()
+    present = {name for name in {row[0] for row in rows} if inspector.has_table(name, schema=records.schema)}
+    return {(table, region): (found, shape) for table, region, found, shape in rows if table in present}
+
+
+def _record(connection: sa.Connection, records: sa.Table, statements: Statements, parts: Sequence[Part]) -> None:
+    said = shape(statements.there, connection.dialect)
+    for part in parts:
+        table, region = part.name
+        of_part = (records.c.table_name == table, records.c.region == region)
+        connection.execute(records.delete().where(*of_part))
+        connection.execute(records.insert(), [_said(table, region, part.fingerprint, said, part.figures.rows)])
+
+
+def _said(table: str, region: str, fingerprint: str, shape: str, rows: int) -> dict[str, Any]:
+    facts = {"table_name": table, "region": region, "fingerprint": fingerprint, "shape": shape, "row_count": rows}
+    return {**facts, "published_at": _now()}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+
+
+@contextmanager
+def _connected(target: DatabaseTarget) -> Iterator[sa.Connection]:
+    """A connection that rolls back what is not committed. Raises a ClearerError for whatever the database refuses."""
+    try:
+        with engine_of(target).connect() as connection:
+            for statement in _limits(connection.dialect, target):
+                connection.exec_driver_sql(statement)
+            connection.commit()
+            yield connection
+    except ClearerError:
+        raise
+    except DBAPIError as e:
+        what = f"targets.{target.name}: nothing was published: {said(e)}"
+        if e.connection_invalidated or (isinstance(e, sa.exc.OperationalError) and e.statement is None):
+            raise Unreachable(what, hint="check the server, the network and the user, and run it again") from e
+        raise PublishError(what, hint="see what the server's log says of it; no row was changed") from e
+    except SQLAlchemyError as e:
+        raise PublishError(f"targets.{target.name}: nothing was published: {said(e)}") from e
+
+
+def _limits(dialect: sa.Dialect, target: DatabaseTarget) -> list[str]:
+    """What is set for the session: nothing is cut off silently, and nobody is waited for for ever."""
+    seconds = max(1, int(target.lock_timeout))
+    if dialect.name in ("mysql", "mariadb"):
+        return [
+            "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
+            f"SET SESSION innodb_lock_wait_timeout = {seconds}, SESSION lock_wait_timeout = {seconds}",
+        ]
+    if dialect.name == DB2:
+        return [f"SET CURRENT LOCK TIMEOUT {seconds}"]
+    return [f"PRAGMA busy_timeout = {seconds * 1000}"] if dialect.name == SQLITE else []

@@ -1,0 +1,203 @@
+"""Publishing to folders: CSV that other readers read back exactly, DB2's statements beside it, and Delta tables."""
+
+import csv
+import io
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from clearer_platform.platform import Platform
+from clearer_platform.regions import FolderTarget
+from clearer_platform.serving.publishing import csv_files, delta
+from clearer_platform.serving.publishing.db2 import scripts
+from clearer_platform.serving.publishing.publication import Part, Published
+from clearer_platform_tests.conftest import EFFORT
+from clearer_platform_tests.serving.publishing.by_hand import STATES, ByHand, Row, every_kind, silent
+
+TABLE = every_kind()
+SOME: list[Row] = [
+    {
+        "id": 'a,"b"\nc',
+        "note": "",
+        "amount": Decimal("1.10"),
+        "wide": Decimal("12345678901234567890.0123456789"),
+        "n": 1,
+        "flag": True,
+        "day": date(2024, 3, 31),
+        "at": datetime(2024, 3, 31, 1, 30, 0, 5, tzinfo=UTC),
+        "who": "00000000-0000-0000-0000-000000000001",
+        "tags": ["x", None],
+    },
+    {"id": " b ", "note": None, "n": 2},
+]
+
+
+def target_of(kind: str, root: str, **other: Any) -> FolderTarget:
+    return FolderTarget.model_validate({"name": "files", "kind": kind, "root": root, "tables": ("*",), **other})
+
+
+@pytest.fixture
+def gold(tmp_path: Path) -> ByHand:
+    return ByHand(work=tmp_path / "work")
+
+
+def put(platform: Platform, target: FolderTarget, *parts: Part, force: bool = False) -> list[Published]:
+    kind = csv_files if target.kind == "csv" else delta
+    return kind.publish(platform, target, parts, force=force, advance=silent)
+
+
+def test_csv_as_a_loader_wants_it(platform, gold):
+    put(platform, target_of("csv", "out"), gold.part(TABLE, SOME))
+    folder = platform.settings.home / "out" / "eu"
+    assert (folder / "every_kind.csv").read_bytes().decode() == (
+        '"region","id","note",amount,wide,n,small,ratio,flag,day,at,local,"who","tags"\n'
+        '"eu","a,""b""\nc","",1.10,12345678901234567890.0123456789,1,,,1,2024-03-31,2024-03-31 01:30:00.000005,,'
+        '"00000000-0000-0000-0000-000000000001","[""x"",null]"\n'
+        '"eu"," b ",,,,2,,,,,,,,\n'
+    )
+    header = next(csv.reader(io.StringIO((folder / "every_kind.csv").read_text())))
+    assert tuple(header) == TABLE.names
+    said = json.loads((folder / "publication.json").read_text())["every_kind"]
+    assert (said["rows"], said["file"]) == (2, "every_kind.csv")
+
+
+@settings(max_examples=15 * EFFORT, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=STATES.map(lambda states: states[0]))
+def test_any_csv_reads_back(platform, gold, rows):
+    """By Python's reader, which tells no null from empty text; DuckDB's, which does, compares before publication."""
+    put(platform, target_of("csv", "out", null="NULL"), gold.part(TABLE, rows), force=True)
+    text = (platform.settings.home / "out/eu/every_kind.csv").read_bytes().decode()
+    found = sorted((r["id"], r["note"], r["wide"]) for r in csv.DictReader(io.StringIO(text, newline="")))
+    told = [(r["id"], "NULL" if r["note"] is None else r["note"], r["wide"]) for r in rows]
+    assert found == sorted((i, n, "NULL" if w is None else f"{w:.10f}") for i, n, w in told)
+
+
+def test_csv_is_written_once_and_again_where_it_is_gone(platform, gold):
+    target, part = target_of("csv", "out"), gold.part(TABLE, SOME)
+    file = platform.settings.home / "out/eu/every_kind.csv"
+    assert put(platform, target, part)[0].is_new
+    before = file.stat().st_mtime_ns, file.stat().st_ino
+    assert not put(platform, target, part)[0].is_new
+    assert (file.stat().st_mtime_ns, file.stat().st_ino) == before
+    assert csv_files.recorded(platform, target) == {("every_kind", "eu"): part.fingerprint}
+    file.unlink()
+    assert put(platform, target, part)[0].is_new and file.exists()
+    assert not list(gold.work.iterdir())
+
+
+def test_a_bucket(bucket, s3_endpoint, platform, gold):
+    target = target_of("csv", f"s3://{bucket.drive}/out", options={"endpoint_url": s3_endpoint})
+    put(platform, target, gold.part(TABLE, SOME))
+    assert not put(platform, target, gold.part(TABLE, SOME))[0].is_new
+    assert (bucket / "out/eu/every_kind.csv").read_bytes().count(b"\n") == 4
+
+
+def test_db2_is_told_how_to_load(platform, gold):
+    put(platform, target_of("csv", "out", scripts="db2", schema="BI"), gold.part(TABLE, SOME))
+    folder = platform.settings.home / "out/eu"
+    made = (folder / "every_kind.create.sql").read_text()
+    for column in (
+        "region VARCHAR(128) NOT NULL",
+        "id VARCHAR(128) NOT NULL",
+        "note VARCHAR(1000)",
+        "amount DECIMAL(18, 2)",
+        "wide DECIMAL(31, 10)",
+        "n BIGINT",
+        '"at" TIMESTAMP',
+        "PRIMARY KEY (region, id)",
+    ):
+        assert column in made
+    external = (folder / "every_kind.external.sql").read_text()
+    assert "DELETE FROM \"BI\".every_kind WHERE region = 'eu';" in external
+    assert "SKIPROWS 1" in external and "NULLVALUE ''" in external and external.endswith("COMMIT;\n")
+    assert "OF DEL" in (text := (folder / "every_kind.import.sql").read_text()) and "SKIPCOUNT 1" in text
+    load = (folder / "every_kind.load.sh").read_text()
+    assert "tail -n +2 every_kind.csv" in load and "SKIPCOUNT" not in load
+    assert set(scripts(target_of("csv", "x", null="NULL", scripts="db2"), TABLE, "eu")) == {
+        ".create.sql",
+        ".external.sql",
+    }
+
+
+def rows_by_hand(folder: Path) -> list[dict[str, Any]]:
+    """A Delta table read by its own log: JSON and Parquet, without a library that knows Delta."""
+    files: set[str] = set()
+    for commit in sorted((folder / "_delta_log").glob("*.json")):
+        for line in commit.read_text().splitlines():
+            action = json.loads(line)
+            if "remove" in action:
+                files.discard(action["remove"]["path"])
+            if "add" in action:
+                files.add(action["add"]["path"])
+    return [
+        {"region": name.split("/")[0].removeprefix("region="), **row}
+        for name in sorted(files)
+        for row in pq.ParquetFile(folder / name).read().to_pylist()
+    ]
+
+
+def test_delta_holds_what_gold_says(platform, tmp_path, gold):
+    """Read back by its log alone, and by its own library; without news there is no commit."""
+    from deltalake import DeltaTable
+
+    target, us = target_of("delta", "lake"), ByHand("us", work=tmp_path / "us")
+    folder = platform.settings.home / "lake" / "every_kind"
+    part = gold.part(TABLE, SOME)
+    put(platform, target, part, us.part(TABLE, [{"id": "u"}]))
+    version = DeltaTable(str(folder)).version()
+    assert not put(platform, target, part)[0].is_new
+    assert DeltaTable(str(folder)).version() == version
+
+    def said(rows: list[dict[str, Any]]) -> list[Any]:
+        return sorted((r["region"], r["id"], r["note"], r["amount"], r["wide"], r["at"], r["tags"]) for r in rows)
+
+    first = SOME[0]
+    expected = [
+        ("eu", " b ", None, None, None, None, None),
+        ("eu", first["id"], "", first["amount"], first["wide"], first["at"], '["x",null]'),
+        ("us", "u", None, None, None, None, None),
+    ]
+    assert said(rows_by_hand(folder)) == expected
+    dataset = DeltaTable(str(folder)).to_pyarrow_dataset()
+    assert said(duckdb.sql("FROM dataset").to_arrow_table().to_pylist()) == expected
+    types = {field.name: str(field.type) for field in dataset.schema}
+    assert (types["wide"], types["at"], types["day"]) == ("decimal128(38, 10)", "timestamp[us, tz=UTC]", "date32[day]")
+
+    put(platform, target, gold.part(TABLE, SOME[1:]))
+    assert [(r["region"], r["id"]) for r in sorted(rows_by_hand(folder), key=lambda r: r["id"])] == [
+        ("eu", " b "),
+        ("us", "u"),
+    ]
+    put(platform, target, gold.part(TABLE, []))
+    assert [r["region"] for r in rows_by_hand(folder)] == ["us"]
+
+
+def test_a_column_more_in_delta(platform, gold):
+    target = target_of("delta", "lake")
+    put(platform, target, gold.part(TABLE, SOME))
+    gold.connection.execute("ALTER TABLE gold.every_kind ADD COLUMN more VARCHAR DEFAULT 'x'")
+    put(platform, target, gold.of(every_kind(more="varchar")))
+    assert {row["more"] for row in rows_by_hand(platform.settings.home / "lake/every_kind")} == {"x"}
+
+
+def test_delta_in_a_bucket(bucket, s3_endpoint, platform, gold, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    target = target_of("delta", f"s3://{bucket.drive}/lake")
+    put(platform, target, gold.part(TABLE, SOME))
+    assert not put(platform, target, gold.part(TABLE, SOME))[0].is_new
+
+
+def test_a_root_that_cannot_be_written_is_said(platform, gold):
+    (platform.settings.home / "taken").write_text("a file")
+    for kind in ("csv", "delta"):
+        with pytest.raises(Exception, match="taken|published") as said:
+            put(platform, target_of(kind, "taken"), gold.part(TABLE, SOME))
+        assert said.type.__module__.startswith("clearer_platform"), said
