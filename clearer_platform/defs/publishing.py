@@ -87,7 +87,7 @@ def _publish(run: Run, region: str, name: str, tables: list[str]) -> Events:
 
 
 def _checked(
-    run: Run, target: str, table: str, region: str, *, passed: bool, metadata: dict[str, object]
+    run: Run, target: str, table: str, region: str, *, passed: bool, metadata: dict[str, Any]
 ) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
         asset_key=publish_key(target, table), check_name=EQUAL, passed=passed, partition=region, metadata=metadata

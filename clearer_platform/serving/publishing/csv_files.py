@@ -24,7 +24,7 @@ from clearer_platform.regions.layout import layout_of
 from clearer_platform.serving.publishing.publication import Advance, Part, Published, check
 from clearer_platform.serving.publishing.tables import Column, Table
 from clearer_platform.silver.sql import identifier, literal
-from clearer_platform.storage import aside, publish_bytes, publish_file, reported
+from clearer_platform.storage import aside, clear_leftovers, publish_bytes, publish_file, reported
 
 MANIFEST = "publication.json"
 INSTANT, TIME = "%Y-%m-%d %H:%M:%S.%f", "%H:%M:%S"
@@ -80,8 +80,10 @@ def root(platform: Platform, target: FolderTarget) -> Place:
 
 def _write(target: FolderTarget, part: Part) -> Path:
     """A file in the region's own folder, to be put in place. Raises PublishError where it does not hold what gold does."""
-    part.gold.work.mkdir(parents=True, exist_ok=True)
-    path = aside(part.gold.work / f"{part.table.name}.csv")
+    work = part.gold.work / target.name / part.table.name
+    clear_leftovers(work)  # of publishers that were killed: the target's lock is ours
+    work.mkdir(parents=True, exist_ok=True)
+    path = aside(work / f"{part.table.name}.csv")
     texts = ", ".join(identifier(column.name) for column in part.table.columns if _is_text(column))
     options = f"HEADER true, NULLSTR {literal(target.null)}, FORCE_QUOTE ({texts})"
     select = ", ".join(f"{_written(column)} AS {identifier(column.name)}" for column in part.table.columns)

@@ -5,6 +5,8 @@ LOAD cannot leave out a header, so it is given the file without its first line. 
 external table (SKIPROWS), which alone loads within a transaction of one's own.
 """
 
+from sqlalchemy.dialects import registry
+from sqlalchemy.exc import NoSuchModuleError
 from sqlalchemy.schema import CreateTable
 
 from clearer_platform.errors import PublishError
@@ -23,12 +25,11 @@ DEL = (
 def scripts(target: FolderTarget, table: Table, region: str) -> dict[str, str]:
     """Suffix -> script. Raises PublishError where DB2's dialect is not installed."""
     try:
-        from ibm_db_sa.ibm_db import DB2Dialect_ibm_db
-    except ImportError as e:
+        dialect = registry.load("db2.ibm_db")()
+    except (NoSuchModuleError, ImportError) as e:
         raise PublishError(
             f"targets.{target.name}: DB2's dialect is not installed", hint="pip install 'clearer-platform[db2]'"
         ) from e
-    dialect = DB2Dialect_ibm_db()
     made = table_in(table, dialect, target)
     preparer = dialect.identifier_preparer
     name, columns = preparer.format_table(made), ", ".join(preparer.quote(c.name) for c in made.columns)

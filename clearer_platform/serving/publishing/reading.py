@@ -17,7 +17,6 @@ from clearer_platform.gold import warehouse
 from clearer_platform.platform import Platform
 from clearer_platform.serving.publishing.tables import Column, Table
 from clearer_platform.silver.sql import identifier, literal
-from clearer_platform.storage import clear_leftovers
 
 BLOCK = 1 << 20
 PLAIN = "HEADER false, NULLSTR ''"
@@ -129,8 +128,3 @@ def opened(platform: Platform, region: str) -> Iterator[Gold]:
             connection.execute(f"SET threads = {settings.threads}")
         state = warehouse.state_of(connection)
         yield Gold(region, connection, layout.work / "publishing", state.fingerprint)
-
-
-def clear(platform: Platform, region: str) -> None:
-    """Remove what killed publications left in the region's folder; for whoever holds the lock on publishing there."""
-    clear_leftovers(platform.layout(region).work / "publishing")

@@ -87,7 +87,7 @@ def found(session: Session, table: Table, regions: Sequence[str], staged: str | 
         list(regions),
     ).fetchall()
     nothing = figures_of(table, 0, [0] * len(table.exact))
-    return {**dict.fromkeys(regions, nothing), **{row[0]: figures_of(table, row[1], row[2:]) for row in rows}}
+    return {**dict.fromkeys(regions, nothing), **{row[0]: figures_of(table, row[1], list(row[2:])) for row in rows}}
 
 
 def _replace_differing(session: Session, table: Table, regions: list[str], staged: str) -> Written:
@@ -107,7 +107,7 @@ def _replace_differing(session: Session, table: Table, regions: list[str], stage
 def _counted(session: Session, sql: str, *parameters: object) -> Counts:
     """What a statement that returns regions has done, a region."""
     rows = session.execute(f"WITH done AS ({sql}) SELECT {REGION}, count(*) FROM done GROUP BY 1", *parameters)
-    return Counts(rows.fetchall())  # type: ignore[arg-type]
+    return Counts(rows.fetchall())
 
 
 def _listed(table: Table) -> str:

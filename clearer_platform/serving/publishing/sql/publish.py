@@ -77,7 +77,7 @@ def _publish_part(connection: sa.Connection, target: DatabaseTarget, statements:
     check(target, part, found)
     connection.execute(statements.empty())
     seconds = time.perf_counter() - started
-    return Published(target.name, *part.name, part.figures.rows, added, changed, removed, True, seconds, found)
+    return Published(target.name, *part.name, part.figures.rows, added, changed, removed, True, seconds, figures=found)
 
 
 def _gather(connection: sa.Connection, statements: Statements, part: Part) -> None:

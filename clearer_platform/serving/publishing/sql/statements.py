@@ -5,11 +5,14 @@ those that are missing inserted, in one transaction: readers see the end of it.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.sql import ColumnElement
 
 from clearer_platform.serving.publishing.tables import REGION, Table
+
+Query = sa.Select[Any]
 
 
 @dataclass(frozen=True)
@@ -52,28 +55,26 @@ class Statements:
         rows = sa.select(*self._columns(self.staged)).where(self.staged.c[REGION] == region)
         return self.there.insert().from_select(list(self.table.names), rows)
 
-    def counted(self, of: sa.Table, region: str) -> sa.Select[tuple[object, ...]]:
+    def counted(self, of: sa.Table, region: str) -> Query:
         """Rows that are equal in all that they say, and how many of them there are."""
         columns = self._columns(of)
         return sa.select(*columns, sa.func.count()).where(of.c[REGION] == region).group_by(*columns)
 
-    def figures(self, region: str, *, gathered_alone: bool) -> sa.Select[tuple[object, ...]]:
+    def figures(self, region: str, *, gathered_alone: bool) -> Query:
         """The number of a region's rows and the sums of its exact numbers; or only of those whose keys are gathered."""
         sums = [sa.func.sum(self._summable(column.name, column.kind)) for column in self.table.exact]
         return self._chosen(sa.select(sa.func.count(), *sums), region, gathered_alone=gathered_alone)
 
-    def numbers(self, region: str, *, gathered_alone: bool) -> sa.Select[tuple[object, ...]]:
+    def numbers(self, region: str, *, gathered_alone: bool) -> Query:
         """The exact numbers themselves, for a database that cannot add them up exactly."""
         columns = [self.there.c[column.name] for column in self.table.exact]
         return self._chosen(sa.select(self.there.c[REGION], *columns), region, gathered_alone=gathered_alone)
 
-    def _chosen(
-        self, query: sa.Select[tuple[object, ...]], region: str, *, gathered_alone: bool
-    ) -> sa.Select[tuple[object, ...]]:
+    def _chosen(self, query: Query, region: str, *, gathered_alone: bool) -> Query:
         query = query.select_from(self.there).where(self._of(region))
         return query.where(self._staged(same=False)) if gathered_alone else query
 
-    def _summable(self, name: str, kind: str) -> ColumnElement[object]:
+    def _summable(self, name: str, kind: str) -> ColumnElement[Any]:
         """An integer as a decimal: some databases add integers up to an integer, which may overflow."""
         column = self.there.c[name]
         return column if kind == "decimal" else sa.cast(column, sa.Numeric(31, 0))
@@ -89,5 +90,5 @@ class Statements:
             conditions += [~staged.c[name].is_distinct_from(self.there.c[name]) for name in self.table.values]
         return sa.exists().where(*conditions)
 
-    def _columns(self, of: sa.Table) -> list[sa.Column[object]]:
+    def _columns(self, of: sa.Table) -> list[sa.Column[Any]]:
         return [of.c[name] for name in self.table.names]
