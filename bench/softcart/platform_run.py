@@ -1,6 +1,6 @@
-"""The platform at the job: read the shop, judge, build facts and cubes with their tests, publish; then what comes later.
+"""The platform at the job: read the shop, judge, build facts and cubes with their tests, publish.
 
-python -m bench.softcart.platform_run HOME [first|news]
+python -m bench.softcart.platform_run HOME
 """
 
 import sys
