@@ -16,6 +16,7 @@ from clearer_platform_tests.conftest import REGIONS
 from clearer_platform_tests.flow import deliver, query, run
 from clearer_platform_tests.sources.faulty_api import Answer, serving
 from clearer_platform_tests.sources.service import Service
+from clearer_platform_tests.sources.sql.shops import run as statements
 
 DAY = date(2024, 10, 28)
 MEMBERS = "member_id,tier,points\nm1,basic,5\nm2,gold,70\nm3,platinum,9\nm4,gold,0\nm5,basic,1\n"
@@ -98,3 +99,24 @@ def test_an_api_is_toml_alone(make_platform, monkeypatch):
     assert receipt.delivery.content.read_text() == '{"conversation_id": "c1", "like_count": 1.0}\n{}\n'
     assert service.queries[0] == {"p": "1", "from": "2024-10-28T04:00:00Z", "to": "2024-10-29T04:00:00Z"}
     assert (service.paths[0], service.headers[0]["x-api-key"]) == ("/v2/talks", "s3cret")
+
+
+ORDERS = """CREATE TABLE orders (transaction_id INT PRIMARY KEY, ordered_at DATETIME, branch_id INT,
+    branch_name VARCHAR(20), customer_id VARCHAR(9), total_amount DECIMAL(9, 2), status INT, status_value VARCHAR(9), product_id VARCHAR(9),
+    price DECIMAL(9, 2), changed_at TIMESTAMP)"""
+SOLD = "INSERT INTO orders VALUES ({}, '2024-03-31 12:00:00', 7, 'Köln', 'c1', {}, 1, 'Completed', 'p1', {}, NOW())"
+
+
+def test_a_database_server_is_toml_alone(make_platform, monkeypatch, shop):
+    monkeypatch.setenv("SHOP_PASSWORD", shop.password)
+    server = f"mysql://{shop.username}@{shop.host}:{shop.port}"
+    text = example("sql.toml").replace("mysql://reader@db.example.com:3306", server)
+    platform = make_platform(REGIONS + text.replace("shop.orders", f"{shop.database}.orders"))
+    statements(shop, ORDERS, SOLD.format(1, "1234.50", "1234.50"), SOLD.format(2, "0.50", "0.50"))
+    assert len(sources.collect(platform, "eu", "transactions")) == 1
+    run(platform, "eu")
+    statements(shop, "UPDATE orders SET total_amount = 10, changed_at = NOW() WHERE transaction_id = 2")
+    assert len(sources.collect(platform, "eu", "transactions")) == 1
+    run(platform, "eu")
+    days = query(platform, "eu", "select day, branch, revenue from gold.branch_performance_daily")
+    assert days.to_pylist() == [{"day": date(2024, 3, 31), "branch": "Köln", "revenue": Decimal("1244.50")}]
