@@ -8,10 +8,9 @@ builds by itself.
 import os
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 from clearer_platform import forking
 from clearer_platform.errors import ClearerError
@@ -27,8 +26,8 @@ from clearer_platform.settings import Settings
 
 BUILD = "build"
 PROGRESS, DONE, FAILED, OTHER = "progress", "done", "failed", "another project"
-_own: list[Path] = []
-"""Where a warm process of this one's own listens."""
+_own: list[Connection] = []
+"""To a warm process of this one's own, if it has one."""
 
 
 def build(
@@ -44,13 +43,23 @@ def build(
 
 
 @contextmanager
-def served_at(place: Path) -> Iterator[None]:
-    """Within it builds are asked of the warm process that listens at `place`."""
-    _own.append(place)
+def served_by(connection: Connection) -> Iterator[None]:
+    """Within it builds are asked of the process at the connection's other end (`serve`)."""
+    _own.append(connection)
     try:
         yield
     finally:
-        _own.remove(place)
+        _own.remove(connection)
+
+
+def serve(connection: Connection, between: Callable[[], None]) -> None:
+    """Make builds for whoever is at the connection's other end until they have gone; `between` is called after each."""
+    with suppress(EOFError, OSError):
+        while True:
+            about = connection.recv()
+            connection.send(forking.THERE)
+            connection.send(_built(connection, *about))
+            between()
 
 
 def answer(connection: Connection, settings: Settings, version: str, region: str | None, extent: Extent) -> None:
@@ -62,23 +71,38 @@ def answer(connection: Connection, settings: Settings, version: str, region: str
 def _asked(platform: Platform, region: str | None, progress: Progress | None, extent: Extent) -> Build | None:
     """The build that a warm process made; None where it could not."""
     about = (platform.settings, project_version(platform), region, extent)
-    asked = forking.Asked(BUILD, about)
-    places = [*_own, platform.settings.dagster_home]
-    connection = next((found for place in places if (found := forking.ask(place, asked))), None)
+    if connection := _of_its_own(about):
+        return _told(connection, progress)
+    connection = forking.ask(platform.settings.dagster_home, forking.Asked(BUILD, about))
     if connection is None:
         return None
+    with connection:
+        return _told(connection, progress)
+
+
+def _of_its_own(about: tuple[object, ...]) -> Connection | None:
+    """The connection to a process of this one's own that makes the build; None where there is none that does."""
+    with suppress(OSError, EOFError):
+        for connection in _own:
+            connection.send(about)
+            if connection.poll(forking.PATIENCE) and connection.recv() == forking.THERE:
+                return connection
+    return None
+
+
+def _told(connection: Connection, progress: Progress | None) -> Build | None:
+    """What comes of the build that was asked for; None where whoever was asked could not make it."""
     try:
-        with connection:
-            while True:
-                kind, said = connection.recv()
-                if kind == PROGRESS and progress:
-                    progress(*said)
-                elif kind == FAILED:
-                    raise said
-                elif kind == DONE:
-                    return said  # type: ignore[no-any-return]
-                elif kind == OTHER:
-                    return None
+        while True:
+            kind, said = connection.recv()
+            if kind == PROGRESS and progress:
+                progress(*said)
+            elif kind == FAILED:
+                raise said
+            elif kind == DONE:
+                return said  # type: ignore[no-any-return]
+            elif kind == OTHER:
+                return None
     except (EOFError, OSError):
         return None  # it was killed, or met something unforeseen; what it left is cleared by the next build
 
