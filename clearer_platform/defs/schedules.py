@@ -78,9 +78,10 @@ def _of_publishing(platform: Platform) -> dg.ScheduleDefinition:
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
         named = {of for target in platform.registry.targets.values() for of in platform.registry.regions_of(target)}
+        at = context.scheduled_execution_time
         for region in platform.registry.regions:
             if region in named:
-                yield dg.RunRequest(run_key=None, partition_key=region)
+                yield dg.RunRequest(run_key=f"{PUBLISH} {region} {at}", partition_key=region)
 
     return schedule
 

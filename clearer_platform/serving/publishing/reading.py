@@ -64,8 +64,8 @@ class Gold:
         with duckdb.connect() as connection:
             rows, *found = connection.execute(
                 f"SELECT {', '.join(['count(*)', *sums])} FROM read_csv({literal(str(path))}, header = true,"
-                f" all_varchar = true, nullstr = {literal(null)}, allow_quoted_nulls = false, quote = '\"', escape = '\"',"
-                f" delim = ',', names = [{', '.join(map(literal, table.names))}])"
+                f" all_varchar = true, nullstr = {literal(null)}, allow_quoted_nulls = false,"
+                f" quote = '\"', escape = '\"', delim = ',', names = [{', '.join(map(literal, table.names))}])"
             ).fetchall()[0]
         return figures_of(table, rows, found)
 

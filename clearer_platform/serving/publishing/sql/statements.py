@@ -12,7 +12,7 @@ from sqlalchemy.sql import ColumnElement
 
 from clearer_platform.serving.publishing.tables import REGION, Table
 
-Query = sa.Select[Any]
+Query = sa.Select[*tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
