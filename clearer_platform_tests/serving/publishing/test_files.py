@@ -190,6 +190,6 @@ def test_a_column_more_in_delta(platform, gold):
 def test_a_root_that_cannot_be_written_is_said(platform, gold):
     (platform.settings.home / "taken").write_text("a file")
     for kind in ("csv", "delta"):
-        with pytest.raises(Exception, match="taken|published") as said:
+        with pytest.raises(Exception, match=r"taken|published") as said:
             put(platform, target_of(kind, "taken"), gold.part(TABLE, SOME))
         assert said.type.__module__.startswith("clearer_platform"), said

@@ -112,7 +112,7 @@ def _figures(connection: sa.Connection, statements: Statements, region: str, *, 
             rows, values = rows + 1, list(row)[1:]
             sums = [EXACT.add(total, Decimal(value or 0)) for total, value in zip(sums, values, strict=True)]
         return figures_of(table, rows, list(sums))
-    found = list(connection.execute(statements.figures(region, gathered_alone=gathered_alone)).one())
+    found: list[Any] = list(connection.execute(statements.figures(region, gathered_alone=gathered_alone)).one())
     return figures_of(table, int(found[0]), found[1:])
 
 
@@ -190,7 +190,7 @@ def _create_records(connection: sa.Connection, records: sa.Table) -> None:
 
 
 def _lock(connection: sa.Connection, records: sa.Table) -> None:
-    """Keep other publishers out until the transaction ends, as every database does for a row that one of them changes."""
+    """Keep other publishers out until the transaction ends: every database does so for a row that one changes."""
     mine = records.update().where(records.c.table_name == EVERYTHING).values(published_at=_now())
     connection.execute(mine)
 
