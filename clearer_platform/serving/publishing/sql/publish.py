@@ -110,7 +110,7 @@ def _figures(connection: sa.Connection, statements: Statements, region: str, *, 
         rows, sums = 0, [Decimal(0)] * len(table.exact)
         for row in connection.execute(statements.numbers(region, gathered_alone=gathered_alone)):
             rows, values = rows + 1, list(row)[1:]
-            sums = [EXACT.add(total, Decimal(value or 0)) for total, value in zip(sums, values, strict=True)]
+            sums = [EXACT.add(total, Decimal(str(value or 0))) for total, value in zip(sums, values, strict=True)]
         return figures_of(table, rows, list(sums))
     found: list[Any] = list(connection.execute(statements.figures(region, gathered_alone=gathered_alone)).one())
     return figures_of(table, int(found[0]), found[1:])
