@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     ui_url: str | None = Field(default=None, description="Where the UI answers, for links in alerts; `up` sets it.")
     schedule: str = Field(
         default="0 * * * *",
-        description="When other databases are read and published to, whatever else has set it off; a cron line, in UTC.",
+        description="When other databases are read and published to, at the latest; a cron line, in UTC.",
     )
     backup_tables: tuple[str, ...] = Field(
         default=(), description="Tables of which every region that has them is backed up each day (a JSON list)."

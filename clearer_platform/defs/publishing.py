@@ -1,4 +1,4 @@
-"""Publishing in the graph: an asset for each table of each target, one partition a region, and a check that it is equal.
+"""Publishing in the graph: an asset for each table of each target, one partition a region, with a check.
 
 A region's tables of one target are published as one. A sensor asks for a run when gold that is served is newer than
 what was published; the schedule of the settings is the fallback, and goes to targets that failed as well.
@@ -28,7 +28,7 @@ EQUAL = "equals_gold"
 OWNERS = ["team:data-platform"]
 FORMAT_VERSION = "1"
 FIRST_WAIT, LONGEST_WAIT = 60.0, 3600.0
-"""Seconds after which a region's gold is asked for again where it has not been published yet; twice as many each time."""
+"""Seconds after which gold that was not published is asked for again; twice as many each time."""
 
 
 def publish_key(target: str, table: str) -> dg.AssetKey:
@@ -130,7 +130,7 @@ def _facts(one: Published) -> dict[str, object]:
 
 
 def _is_due(platform: Platform, region: str, now: float) -> bool:
-    """Whether to ask for the region now. What was asked for last is noted beside its gold, so that no target is hammered.
+    """Whether to ask for the region now. What was asked for last is noted, so that no target is hammered.
 
     The same gold is asked for once more only while a target lacks it, after a wait that doubles each time.
     """

@@ -93,17 +93,18 @@ def _of_backups(platform: Platform, region: Region) -> dg.ScheduleDefinition:
 
 def _of_publishing(platform: Platform) -> dg.ScheduleDefinition:
     @dg.schedule(
-        name=PUBLISH,
+        name="publish_on_schedule",
         job_name=PUBLISH,
         cron_schedule=platform.settings.schedule,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Publishes to the registry's targets, whatever else has been asked for: what is there stays as it is.",
+        description="Publishes to the registry's targets, whatever else was asked for: what is there stays.",
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
         named = {of for target in platform.registry.targets.values() for of in platform.registry.regions_of(target)}
+        at = context.scheduled_execution_time
         for region in platform.registry.regions:
             if region in named:
-                yield dg.RunRequest(run_key=None, partition_key=region)
+                yield dg.RunRequest(run_key=f"{PUBLISH} {region} {at}", partition_key=region)
 
     return schedule
 

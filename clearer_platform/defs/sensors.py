@@ -59,7 +59,7 @@ def _landing(platform: Platform) -> dg.SensorDefinition:
 
 def _publishing(platform: Platform) -> dg.SensorDefinition:
     @dg.sensor(
-        name=PUBLISH,
+        name="newer_gold",
         job_name=PUBLISH,
         minimum_interval_seconds=10,
         default_status=dg.DefaultSensorStatus.RUNNING,

@@ -1,4 +1,4 @@
-"""The steps that materialise: a region's days from delivery to gold, its whole models, what spans regions, backups, publishing.
+"""The steps that materialise: a region's days up to gold, its whole models, what spans regions, backups, publishing.
 
 The days are one step, because only a step that knows all its days can publish the good ones and leave the bad ones
 as they were: in Dagster a failed output or check fails every partition of its run. A run may cross regions and may be

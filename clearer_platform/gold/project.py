@@ -175,7 +175,7 @@ def check_what_leaves(manifest: dict[str, Any]) -> None:
                 )
             if parent in nodes and "region" not in nodes[parent]["columns"]:
                 raise BuildError(
-                    f"model {node['name']} reads {parent.split('.')[-1]}, whose rows do not say which region they are of",
+                    f"model {node['name']} reads {parent.split('.')[-1]}, whose rows name no region",
                     hint="give it a column region, or read another model",
                 )
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -86,9 +87,11 @@ def test_assets_stand_on_gold_and_the_schedule_is_that_of_the_settings(publishin
     dg.Definitions.validate_loadable(defs)
     node = defs.resolve_asset_graph().get(dg.AssetKey(["published", "files", "branch_performance_daily"]))
     assert {key.to_user_string() for key in node.parent_keys} == {"gold/branch_performance_daily"}
-    schedule = defs.resolve_schedule_def("publish")
+    schedule = defs.resolve_schedule_def("publish_on_schedule")
     assert (schedule.cron_schedule, schedule.default_status) == ("30 * * * *", dg.DefaultScheduleStatus.RUNNING)
-    with dg.build_schedule_context(repository_def=defs.get_repository_def()) as context:
+    at = datetime(2024, 10, 28, tzinfo=UTC)
+    repository = defs.get_repository_def()
+    with dg.build_schedule_context(scheduled_execution_time=at, repository_def=repository) as context:
         assert [r.partition_key for r in schedule.evaluate_tick(context).run_requests or []] == ["eu", "us"]
 
 

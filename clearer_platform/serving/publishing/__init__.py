@@ -1,7 +1,7 @@
 """Publishing gold to other databases, to lakehouses and to bulk loaders, as the registry's targets say.
 
-One publication a target: all of its tables, or none. Publishing twice changes nothing; what a target holds afterwards is
-compared with gold before anybody sees it. Only what a region lets leave is published.
+A database is published to in one transaction: all tables, or none. Publishing twice changes nothing; what a target
+holds is compared with gold. Only what a region lets leave is published.
 
 publish.publish       one target; `publication` says what is published and what came of it
 tables, reading       the tables as they are published, and gold as they are read from

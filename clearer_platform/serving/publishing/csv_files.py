@@ -1,7 +1,7 @@
 """Publishing as CSV for bulk loaders: `<root>/<region>/<table>.csv`, each file replaced as a whole.
 
-A header, RFC 4180, UTF-8. Texts are always quoted, so that "" is empty text, spaces stay, and what stands where there is
-no value (`null`, by default nothing) is told apart from any text. Instants are in UTC, booleans 1 and 0.
+A header, RFC 4180, UTF-8. Texts are always quoted, so that "" is empty text, spaces stay, and what stands where there
+is no value (`null`, by default nothing) is told apart from any text. Instants are in UTC, booleans 1 and 0.
 `<root>/<region>/publication.json`, which comes last, says what the files hold. There is no transaction over files: a
 loader that must have all of one state compares their sha256 with it.
 """
@@ -79,7 +79,7 @@ def root(platform: Platform, target: FolderTarget) -> Place:
 
 
 def _write(target: FolderTarget, part: Part) -> Path:
-    """A file in the region's own folder, to be put in place. Raises PublishError where it does not hold what gold does."""
+    """A file in the region's own folder, to be put in place. Raises PublishError where it does not equal gold."""
     work = part.gold.work / target.name / part.table.name
     clear_leftovers(work)  # of publishers that were killed: the target's lock is ours
     work.mkdir(parents=True, exist_ok=True)
@@ -87,9 +87,9 @@ def _write(target: FolderTarget, part: Part) -> Path:
     texts = ", ".join(identifier(column.name) for column in part.table.columns if _is_text(column))
     options = f"HEADER true, NULLSTR {literal(target.null)}, FORCE_QUOTE ({texts})"
     select = ", ".join(f"{_written(column)} AS {identifier(column.name)}" for column in part.table.columns)
-    with reported("write", path), closing(part.gold.csv(part.table, select=select, options=options)) as blocks:
-        with path.open("wb") as file:
-            file.writelines(blocks)
+    blocks = part.gold.csv(part.table, select=select, options=options)
+    with reported("write", path), closing(blocks), path.open("wb") as file:
+        file.writelines(blocks)
     check(target, part, part.gold.figures_of_csv(part.table, path, target.null))
     return path
 

@@ -1,4 +1,4 @@
-"""Publishing as Delta tables, one a table of gold, partitioned by region: each region's rows are replaced in one commit.
+"""Publishing as Delta tables, one a table of gold, partitioned by region; a commit replaces a region's rows.
 
 A commit says in its metadata (`clearer`) which content of which region the table holds; without news there is none.
 What the client of a bucket needs stands in the target's `options` or in the environment.

@@ -64,13 +64,13 @@ class Gold:
         with duckdb.connect() as connection:
             rows, *found = connection.execute(
                 f"SELECT {', '.join(['count(*)', *sums])} FROM read_csv({literal(str(path))}, header = true,"
-                f" all_varchar = true, nullstr = {literal(null)}, allow_quoted_nulls = false, quote = '\"', escape = '\"',"
-                f" delim = ',', names = [{', '.join(map(literal, table.names))}])"
+                f" all_varchar = true, nullstr = {literal(null)}, allow_quoted_nulls = false,"
+                f" quote = '\"', escape = '\"', delim = ',', names = [{', '.join(map(literal, table.names))}])"
             ).fetchall()[0]
         return figures_of(table, rows, found)
 
     def content(self, table: Table, mode: str) -> str:
-        """Hex digest that changes with the table's content, whatever the order of its rows, with its form and `mode`."""
+        """Hex digest that changes with the table's rows, whatever their order, with its form and `mode`."""
         sql = f"SELECT count(*), sum(hash(t)), bit_xor(hash(t)) FROM ({self._select(table)}) t"
         said = [FORM, mode, self._connection.execute(sql).fetchall()[0], repr(table)]
         return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()
@@ -78,7 +78,8 @@ class Gold:
     def csv(self, table: Table, *, select: str = "*", options: str = PLAIN) -> Generator[bytes, None, None]:
         """Its rows as blocks of CSV (RFC 4180, UTF-8, instants in UTC): no text is null, "" is empty text.
 
-        Or as `select` and DuckDB's `options` have it. DuckDB writes them into a pipe while they are read. Nothing else may be read meanwhile.
+        Or as `select` and DuckDB's `options` have it. DuckDB writes them into a pipe while they are read; nothing else
+        may be read meanwhile.
         """
         read, write = os.pipe()
         sql = (

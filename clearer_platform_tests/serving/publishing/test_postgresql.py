@@ -156,7 +156,7 @@ def test_the_contract_is_the_shape(target, admin):
         "local": "timestamp without time zone",
         "who": "uuid",
     }
-    key = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'gold.every_kind'::regclass AND contype = 'p'"
+    key = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'every_kind_pkey'"
     assert admin.execute(key).fetchall() == [("PRIMARY KEY (region, id)",)]
     assert admin.execute("SELECT obj_description('gold.every_kind'::regclass)").fetchone() == ("About every_kind.",)
 

@@ -90,7 +90,7 @@ def seen(row: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(said.values())
 
 
-@settings(max_examples=6 * EFFORT, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3 * EFFORT, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(states=STATES)
 def test_whatever_gold_says_the_target_says(target, admin, states):
     for name in ("every_kind", "clearer_publications", "clearer_staged_every_kind"):
@@ -167,7 +167,7 @@ def test_another_publisher_is_waited_for_a_while(target):
         engine = engine_of(target)
     with engine.connect() as other:
         other.execute(sa.text("UPDATE clearer_publications SET row_count = 0 WHERE table_name = ''"))
-        with pytest.raises(ClearerError, match="nothing was published: .*[Ll]ock"):
+        with pytest.raises(ClearerError, match=r"nothing was published: .*[Ll]ock"):
             put(target, gold.part(TABLE, SOME[:1]))
         other.rollback()
     engine.dispose()

@@ -83,7 +83,8 @@ def found(session: Session, table: Table, regions: Sequence[str], staged: str | 
     sums = "".join(f", sum({identifier(column.name)})" for column in table.exact)
     beside = f" AND EXISTS (SELECT FROM {staged} s WHERE {_equal(table.key)})" if staged else ""
     rows = session.execute(
-        f"SELECT {REGION}, count(*){sums} FROM {session.name(table.name)} t WHERE {REGION} = ANY(%s){beside} GROUP BY 1",
+        f"SELECT {REGION}, count(*){sums} FROM {session.name(table.name)} t"
+        f" WHERE {REGION} = ANY(%s){beside} GROUP BY 1",
         list(regions),
     ).fetchall()
     nothing = figures_of(table, 0, [0] * len(table.exact))

@@ -92,7 +92,9 @@ def _gather(connection: sa.Connection, statements: Statements, part: Part) -> No
 def _replace_differing(connection: sa.Connection, statements: Statements, region: str) -> tuple[int, int, int]:
     """Without a key rows are told apart by all that they say: a region whose rows differ is written anew."""
     old, new = (
-        Counter({tuple(row[:-1]): row[-1] for row in connection.execute(statements.counted(table, region))})
+        Counter[tuple[Any, ...]](
+            {tuple(row[:-1]): row[-1] for row in connection.execute(statements.counted(table, region))}
+        )
         for table in (statements.there, statements.staged)
     )
     added, removed = (new - old).total(), (old - new).total()
@@ -106,12 +108,12 @@ def _figures(connection: sa.Connection, statements: Statements, region: str, *, 
     table = statements.table
     if connection.dialect.name == SQLITE:
         rows, sums = 0, [Decimal(0)] * len(table.exact)
-        for _, *values in connection.execute(statements.numbers(region, gathered_alone=gathered_alone)):
-            rows += 1
-            sums = [EXACT.add(total, Decimal(value or 0)) for total, value in zip(sums, values, strict=True)]
+        for row in connection.execute(statements.numbers(region, gathered_alone=gathered_alone)):
+            rows, values = rows + 1, list(row)[1:]
+            sums = [EXACT.add(total, Decimal(str(value or 0))) for total, value in zip(sums, values, strict=True)]
         return figures_of(table, rows, list(sums))
-    count, *found = connection.execute(statements.figures(region, gathered_alone=gathered_alone)).one()
-    return figures_of(table, int(str(count)), found)
+    found: list[Any] = list(connection.execute(statements.figures(region, gathered_alone=gathered_alone)).one())
+    return figures_of(table, int(found[0]), found[1:])
 
 
 def _shaped(
@@ -188,7 +190,7 @@ def _create_records(connection: sa.Connection, records: sa.Table) -> None:
 
 
 def _lock(connection: sa.Connection, records: sa.Table) -> None:
-    """Keep other publishers out until the transaction ends, as every database does for a row that one of them changes."""
+    """Keep other publishers out until the transaction ends: every database does so for a row that one changes."""
     mine = records.update().where(records.c.table_name == EVERYTHING).values(published_at=_now())
     connection.execute(mine)
 
@@ -201,7 +203,7 @@ def _records(connection: sa.Connection, records: sa.Table) -> dict[Key, tuple[st
     columns = (records.c.table_name, records.c.region, records.c.fingerprint, records.c.shape)
     rows = connection.execute(sa.select(*columns).where(records.c.table_name != EVERYTHING)).all()
     present = {name for name in {row[0] for row in rows} if inspector.has_table(name, schema=records.schema)}
-    return {(table, region): (found, shape) for table, region, found, shape in rows if table in present}
+    return {(f"{row[0]}", f"{row[1]}"): (f"{row[2]}", f"{row[3]}") for row in rows if row[0] in present}
 
 
 def _record(connection: sa.Connection, records: sa.Table, statements: Statements, parts: Sequence[Part]) -> None:

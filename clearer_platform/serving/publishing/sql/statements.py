@@ -12,7 +12,7 @@ from sqlalchemy.sql import ColumnElement
 
 from clearer_platform.serving.publishing.tables import REGION, Table
 
-Query = sa.Select[Any]
+Query = sa.Select[*tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ class Statements:
     def figures(self, region: str, *, gathered_alone: bool) -> Query:
         """The number of a region's rows and the sums of its exact numbers; or only of those whose keys are gathered."""
         sums = [sa.func.sum(self._summable(column.name, column.kind)) for column in self.table.exact]
-        return self._chosen(sa.select(sa.func.count(), *sums), region, gathered_alone=gathered_alone)
+        query: Query = sa.select(sa.func.count(), *sums)
+        return self._chosen(query, region, gathered_alone=gathered_alone)
 
     def numbers(self, region: str, *, gathered_alone: bool) -> Query:
         """The exact numbers themselves, for a database that cannot add them up exactly."""

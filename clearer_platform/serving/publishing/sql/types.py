@@ -1,4 +1,4 @@
-"""How published tables are written in a dialect of SQLAlchemy's: exact decimals, instants in UTC, texts byte by byte."""
+"""How published tables are written in a dialect of SQLAlchemy's: exact decimals, instants in UTC, texts by byte."""
 
 import json
 from collections.abc import Callable
