@@ -178,5 +178,6 @@ tables = ["fct_sales", "sales_by_*", "dim_dates"]
 [targets.{FOLDER}]
 kind = "csv"
 root = "{FOLDER}"
+scripts = "db2"
 tables = ["fct_sales", "dim_dates"]
 """

@@ -102,8 +102,8 @@ def test_an_api_is_toml_alone(make_platform, monkeypatch):
 
 
 ORDERS = """CREATE TABLE orders (transaction_id INT PRIMARY KEY, ordered_at DATETIME, branch_id INT,
-    branch_name VARCHAR(20), customer_id VARCHAR(9), total_amount DECIMAL(9, 2), status INT, status_value VARCHAR(9), product_id VARCHAR(9),
-    price DECIMAL(9, 2), changed_at TIMESTAMP)"""
+    branch_name VARCHAR(20), customer_id VARCHAR(9), total_amount DECIMAL(9, 2), status INT, status_value VARCHAR(9),
+    product_id VARCHAR(9), price DECIMAL(9, 2), changed_at TIMESTAMP)"""
 SOLD = "INSERT INTO orders VALUES ({}, '2024-03-31 12:00:00', 7, 'Köln', 'c1', {}, 1, 'Completed', 'p1', {}, NOW())"
 
 
