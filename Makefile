@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export CLEARER_HOME ?= .clearer
 
-.PHONY: help install demo up test test-all pytest lint bench bench-subscriptions bench-service pictures clean
+.PHONY: help install needs demo up test test-all pytest lint bench bench-subscriptions bench-service bench-softcart pictures clean
 
 help:
 	@echo "make demo      sample deliveries of four regions -> bronze -> silver -> gold, with the results on the screen"
@@ -14,6 +14,7 @@ help:
 	@echo "make bench     10,000,000 transactions beside a hand-written DuckDB script and pandas (about a quarter of an hour)"
 	@echo "make bench-subscriptions  up to 1,000,000 stores beside PySpark (Java 17 is needed), pandas and a DuckDB script"
 	@echo "make bench-service  rows a second through the REST service, beside the usual row-by-row one"
+	@echo "make bench-softcart  1,000,000 sales from MariaDB to PostgreSQL, beside pandas and a pipe that only copies"
 	@echo "make pictures  the README's pictures, taken anew"
 
 install: $(VENV)/.installed
@@ -40,11 +41,15 @@ lint: install
 # Files in the order of their folders: the long ones, few tests each, would else all come last.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15
 
+# A MariaDB for the tests, where there is none; without it they say what they could not run.
+needs: install
+	@$(BIN)/python -m clearer_platform_tests.needs
+
 # Side by side: lint and types are one process each, and tests often wait.
-test: install
+test: install needs
 	@$(MAKE) --no-print-directory --jobs 2 lint pytest ONLY='-m "not slow"'
 
-test-all: install
+test-all: install needs
 	@$(MAKE) --no-print-directory --jobs 2 lint pytest
 
 pytest: install
@@ -55,6 +60,9 @@ bench: install
 
 bench-subscriptions: install
 	$(BIN)/python -m bench.subscriptions
+
+bench-softcart: install needs
+	$(BIN)/python -m bench.softcart
 
 bench-service: install
 	$(BIN)/python -m bench.service
