@@ -10,8 +10,10 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
@@ -35,9 +37,15 @@ PAGES = {
 }
 
 
-def terminal(name: str, arguments: list[str]) -> None:
+def terminal(name: str, arguments: list[str], settings: Mapping[str, str] | None = None) -> None:
     """What `clearer <arguments>` prints, as an SVG."""
-    environment = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
+    environment = {
+        **os.environ,
+        **(settings or {}),
+        "FORCE_COLOR": "1",
+        "COLUMNS": str(WIDTH),
+        "TERM": "xterm-256color",
+    }
     command = [sys.executable, "-m", "clearer_platform.cli", *arguments]
     printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     console = Console(record=True, width=WIDTH, file=io.StringIO())
@@ -59,6 +67,8 @@ def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     for name, arguments in COMMANDS.items():
         terminal(name, arguments)
+    with tempfile.TemporaryDirectory() as home:
+        terminal("softcart", ["softcart", "demo"], {"CLEARER_HOME": home})
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
