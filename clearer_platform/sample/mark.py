@@ -18,7 +18,8 @@ MARK = "sample.json"
 TOKEN_ENV = "CLEARER_SAMPLE_TOKEN"
 """The variable by which the sample's registry names the API's secret."""
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
-LAST = re.compile(r"(?m)^last = \d{4}-\d{2}-\d{2}")
+LAST = re.compile(r"(?ms)(^\[[\w.]+\.http\]$(?:(?!^\[).)*?^last = )\d{4}-\d{2}-\d{2}")
+"""The last day of an API: other blocks have a `last` of their own."""
 
 
 class SampleError(ClearerError):
@@ -76,7 +77,7 @@ def make_mark(home: Path, size: Size) -> Mark:
 def _registry(mark: Mark) -> str:
     """The sample's registry with the address and the last day of this sample's API."""
     last = load_registry(REGISTRY).start + timedelta(days=mark.size.days - 1)
-    return LAST.sub(f"last = {last}", ADDRESS.sub(f"http://127.0.0.1:{mark.port}", REGISTRY.read_text("utf-8")))
+    return LAST.sub(rf"\g<1>{last}", ADDRESS.sub(f"http://127.0.0.1:{mark.port}", REGISTRY.read_text("utf-8")))
 
 
 def _same(text: str) -> str:
