@@ -30,6 +30,8 @@ HOST, USER = "127.0.0.1", "clearer"
 PATIENCE = 60.0
 """Seconds until a server must answer, or have ended."""
 PLACES = ("/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/usr/bin", "/opt/homebrew/bin")
+ENDS = {"mariadb": signal.SIGTERM, "postgresql": signal.SIGINT}
+"""What ends a server in order, without waiting for its clients."""
 STRANGERS = ("postgres", "mysql", "nobody")
 """Users as whom a server may run where we are root."""
 
@@ -142,7 +144,7 @@ def _running(
     log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command,
+            [*_ending_with_us(kind), *command],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -155,6 +157,12 @@ def _running(
         yield server
     finally:
         _end(server)
+
+
+def _ending_with_us(kind: str) -> list[str]:
+    """What has a server end even where we are killed, on systems that can do that."""
+    setpriv = _found("setpriv")
+    return [setpriv, "--pdeathsig", ENDS[kind].name.removeprefix("SIG")] if setpriv else []
 
 
 def _await(server: DatabaseServer, log: Path) -> None:
@@ -177,8 +185,7 @@ def _await(server: DatabaseServer, log: Path) -> None:
 
 def _end(server: DatabaseServer) -> None:
     with suppress(ProcessLookupError):
-        # PostgreSQL: SIGINT ends it without waiting for its clients.
-        server.process.send_signal(signal.SIGINT if server.kind == "postgresql" else signal.SIGTERM)
+        server.process.send_signal(ENDS[server.kind])
     try:
         server.process.wait(PATIENCE)
     except subprocess.TimeoutExpired:

@@ -1,5 +1,10 @@
 """Servers of one's own really run, end without a trace, and say so where they cannot be started."""
 
+import shutil
+import subprocess
+import sys
+
+import psutil
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -26,6 +31,17 @@ def test_it_leaves_nothing_behind(start):
         pytest.skip(f"not run: {e}")
     assert server.process.poll() is not None
     assert not server.folder.exists()
+
+
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="not run: this system does not tell of a parent's death")
+@pytest.mark.parametrize("kind", ["mariadb", "postgresql"])
+def test_it_ends_with_a_process_that_is_killed(kind):
+    code = f"from clearer_platform.sample.databases import {kind}\nwith {kind}() as s: print(s.process.pid, flush=True); input()"
+    owner = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    server = psutil.Process(int(owner.stdout.readline()))
+    owner.kill()
+    owner.communicate()
+    server.wait(30)
 
 
 def test_a_machine_without_it_is_told_what_to_install(monkeypatch):
