@@ -149,7 +149,7 @@ def _running(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            **_identity(user),
+            **_identity(folder, user),
         )
     server = DatabaseServer(kind, port, password, folder, process)
     try:
@@ -213,16 +213,17 @@ def _is_known(user: str) -> bool:
     return True
 
 
-def _identity(user: str | None) -> dict[str, Any]:
-    """How a process is started as `user`."""
+def _identity(folder: Path, user: str | None) -> dict[str, Any]:
+    """How a process is started as `user`, with temporary files of its own: MariaDB removes those of all others."""
+    environment = {**os.environ, "TMPDIR": str(folder)}
     if user is None:
-        return {}
-    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": ()}
+        return {"env": environment}
+    return {"env": environment, "user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": ()}
 
 
 def _run(command: list[str], folder: Path, user: str | None) -> None:
     """Run what makes a server's files. Raises NoServer with what it said where it fails."""
-    done = subprocess.run(command, cwd=folder, capture_output=True, check=False, **_identity(user))
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=False, **_identity(folder, user))
     if done.returncode:
         said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
         raise NoServer(f"{Path(command[0]).name} failed: {said[-800:]}")

@@ -33,11 +33,20 @@ def test_it_leaves_nothing_behind(start):
     assert not server.folder.exists()
 
 
+OWNER = """
+from clearer_platform.sample.databases import {kind}
+with {kind}() as server:
+    print(server.process.pid, flush=True)
+    input()
+"""
+
+
 @pytest.mark.skipif(not shutil.which("setpriv"), reason="not run: this system does not tell of a parent's death")
 @pytest.mark.parametrize("kind", ["mariadb", "postgresql"])
 def test_it_ends_with_a_process_that_is_killed(kind):
-    code = f"from clearer_platform.sample.databases import {kind}\nwith {kind}() as s: print(s.process.pid, flush=True); input()"
-    owner = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER.format(kind=kind)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     server = psutil.Process(int(owner.stdout.readline()))
     owner.kill()
     owner.communicate()
