@@ -115,6 +115,7 @@ def test_check(cli, monkeypatch):
         ("Sources", True),
         ("queues", True),
         ("dbt project", True),
+        ("targets", True),
         ("roles", True),
         ("asset definitions", True),
     ]
