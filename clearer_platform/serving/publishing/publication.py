@@ -115,8 +115,11 @@ def _check_may_leave(platform: Platform, target: Target, region: str, model: Mod
     )
 
 
-def check(target: Target, part: Part, found: Figures) -> None:
-    """Raise PublishError where the target does not hold what gold says; nothing is published then."""
+def check(target: Target, part: Part, found: Figures, *, is_whole: bool = True) -> None:
+    """Raise PublishError where the target does not hold what gold says; nothing is published then.
+
+    `is_whole`: every row was compared, and not those alone that changed in gold.
+    """
     if found == part.figures:
         return
     theirs, ours = dict(found.sums), dict(part.figures.sums)
@@ -125,5 +128,7 @@ def check(target: Target, part: Part, found: Figures) -> None:
         differing.insert(0, f"{found.rows:,} rows for {part.figures.rows:,}")
     raise PublishError(
         f"targets.{target.name}: {part.table.name} of {part.gold.region} would not equal gold: {', '.join(differing)}",
-        hint="nothing was published; see whether triggers, rules or somebody else change the table",
+        hint="nothing was published; see whether triggers, rules or somebody else change the table"
+        if is_whole
+        else "nothing was published; somebody else changed the table: `clearer publish --force` compares every row",
     )

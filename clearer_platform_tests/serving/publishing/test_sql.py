@@ -132,6 +132,16 @@ def test_a_table_without_a_key(target, admin):
     assert [row[1] for row in there(admin, "totals")] == ["a", "b"]
 
 
+def test_what_was_recorded_of_a_table_that_is_gone_is_forgotten(target, admin):
+    """Also for a region that is published only later."""
+    eu, us = ByHand("eu").part(TABLE, SOME), ByHand("us").part(TABLE, SOME)
+    put(target, eu, us)
+    admin.execute(sa.text("DROP TABLE every_kind"))
+    put(target, eu)
+    assert counts(put(target, us)) == [(3, 0, 0, 0)]
+    assert len(there(admin)) == 6
+
+
 def test_columns_come_and_go_and_what_else_changed_is_said(target, admin):
     gold = ByHand()
     put(target, gold.part(TABLE, SOME))

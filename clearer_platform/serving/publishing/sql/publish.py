@@ -46,7 +46,7 @@ def publish(target: DatabaseTarget, parts: Sequence[Part], *, force: bool, advan
         _create_records(connection, records)
         known = _records(connection, records)
         ordered = sorted(parts, key=lambda part: part.name)
-        tables = {part.table.name: _shaped(connection, target, part.table, known) for part in ordered}
+        tables = {part.table.name: _shaped(connection, target, part.table, records, known) for part in ordered}
         connection.commit()
         _lock(connection, records)
         there = {} if force else {key: found for key, (found, _) in _records(connection, records).items()}
@@ -117,13 +117,21 @@ def _figures(connection: sa.Connection, statements: Statements, region: str, *, 
 
 
 def _shaped(
-    connection: sa.Connection, target: DatabaseTarget, table: Table, known: dict[Key, tuple[str, str]]
+    connection: sa.Connection,
+    target: DatabaseTarget,
+    table: Table,
+    records: sa.Table,
+    known: dict[Key, tuple[str, str]],
 ) -> Statements:
-    """The published table and the one beside it, made or brought after the contract."""
+    """The published table and the one beside it, made or brought after the contract.
+
+    Of a table that is not there nothing may be recorded: that is forgotten.
+    """
     there, staged = (table_in(table, connection.dialect, target, staged=beside) for beside in (False, True))
     shapes = {said for (name, _), (_, said) in known.items() if name == table.name}
     inspector = sa.inspect(connection)
     if not inspector.has_table(there.name, schema=there.schema):
+        connection.execute(records.delete().where(records.c.table_name == there.name))
         there.create(connection)
     elif not shapes:
         _check_is_empty(connection, there)
