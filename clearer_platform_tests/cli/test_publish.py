@@ -61,6 +61,10 @@ def test_a_target_that_fails_stops_no_other(bi):
         ('kind = "csv"\nroot = "x"\ntables = ["fct_transactions"]', "fct_transactions may not leave eu"),
         ('kind = "csv"\nroot = "x"\ntables = ["dim_customers"]', "dim_customers may not leave us: it holds pseudonyms"),
         ('kind = "csv"\nroot = "x"\ntables = ["fct_*"]', "nothing that eu lets leave is named fct_*"),
+        (
+            'kind = "sql"\nurl = "sqlite:///x"\nmode = "upsert"\ntables = ["{keyless}"]',
+            "{keyless} has no key by which rows could be told apart",
+        ),
     ],
 )
 def test_what_cannot_be_published_is_said_by_check_and_by_publish(own, text, said):
@@ -89,6 +93,7 @@ def test_what_is_not_there_is_said(empty, arguments, said):
         ('kind = "csv"\nroot = "x"\ntables = ["a"]\nregions = ["mars"]', "targets.t: unknown region 'mars'"),
         ('kind = "csv"\nroot = "x"\ntables = ["a"]\nmode = "upsert"', "replaced as a whole"),
         ('kind = "postgresql"\nurl = "mysql://a@b/c"\ntables = ["a"]', "any other is kind sql"),
+        ('kind = "sql"\nurl = "postgresql://a@b/c"\ntables = ["a"]', "by its own bulk copy"),
         ('kind = "sql"\nurl = "mysql://a:secret@b/c"\ntables = ["a"]', "without its password"),
     ],
 )

@@ -69,8 +69,18 @@ class Result:
 
 
 def wanted(platform: Platform, target: Target, region: str) -> list[Table]:
-    """The tables of `region` that the target names. Raises PublishError for one that may not leave, or UnknownName."""
-    return [table_of(model) for model in _chosen(platform, target, region)]
+    """The tables of `region` that the target names.
+
+    Raises PublishError for one that may not leave, or that has no key in mode upsert; UnknownName for one that is not.
+    """
+    tables = [table_of(model) for model in _chosen(platform, target, region)]
+    for table in tables:
+        if target.mode == "upsert" and not table.key:
+            raise PublishError(
+                f"targets.{target.name}: {table.name} has no key by which rows could be told apart in mode upsert",
+                hint="give its model a unique key of columns that are never null, or say mode = \"replace\"",
+            )
+    return tables
 
 
 def possible(platform: Platform, target: Target) -> dict[str, Table]:

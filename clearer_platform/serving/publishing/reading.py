@@ -101,8 +101,8 @@ class Gold:
     ) -> Generator[bytes, None, None]:
         """Its rows as blocks of CSV (RFC 4180, UTF-8, instants in UTC): no text is null, "" is empty text.
 
-        Or as `select` and DuckDB's `options` have it; `only` those of some buckets, if any are named. DuckDB writes them
-        into a pipe while they are read; nothing else may be read meanwhile.
+        Or as `select` and DuckDB's `options` have it; `only` those of some buckets, if any are named. DuckDB writes
+        them into a pipe while they are read; nothing else may be read meanwhile.
         """
         read, write = os.pipe()
         where = f" WHERE {_is_in(*only)}" if only else ""

@@ -41,11 +41,9 @@ class Some:
 def copy(session: Session, into: str, part: Part, some: Some | None = None) -> None:
     """Append the rows of `part`, or of some of its buckets, to the table `into`, in blocks."""
     names = ", ".join(map(identifier, part.table.names))
-    statement = f"COPY {into} ({names}) FROM STDIN (FORMAT csv, NULL '')".encode()
     only = (some.division, some.names) if some else None
-    with closing(part.gold.csv(part.table, only=only)) as blocks, session.cursor.copy(statement) as stream:
-        for block in blocks:
-            stream.write(block)
+    with closing(part.gold.csv(part.table, only=only)) as blocks:
+        session.copy(f"COPY {into} ({names}) FROM STDIN (FORMAT csv, NULL '')", blocks)
 
 
 def stage(session: Session, part: Part, some: Some | None) -> str:

@@ -236,7 +236,7 @@ def _now() -> datetime:
 def _connected(target: DatabaseTarget) -> Iterator[sa.Connection]:
     """A connection that rolls back what is not committed. Raises a ClearerError for whatever the database refuses."""
     try:
-        with engine_of(target).connect() as connection:
+        with engine_of(target, {**_patience(target), **target.options}).connect() as connection:
             for statement in _limits(connection.dialect, target):
                 connection.exec_driver_sql(statement)
             connection.commit()
@@ -250,6 +250,13 @@ def _connected(target: DatabaseTarget) -> Iterator[sa.Connection]:
         raise PublishError(what, hint="see what the server's log says of it; no row was changed") from e
     except SQLAlchemyError as e:
         raise PublishError(f"targets.{target.name}: nothing was published: {said(e)}") from e
+
+
+def _patience(target: DatabaseTarget) -> dict[str, object]:
+    """What the driver is told of how long it may wait for an answer."""
+    if target.backend in ("mysql", "mariadb"):
+        return {"read_timeout": target.patience, "write_timeout": target.patience}
+    return {}
 
 
 def _limits(dialect: sa.Dialect, target: DatabaseTarget) -> list[str]:
