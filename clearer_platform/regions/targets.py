@@ -7,7 +7,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from clearer_platform.databases import DatabaseAddress
 
-
 MARGIN = 30.0
 """Seconds that a server gets to end a statement that took too long."""
 

@@ -62,8 +62,8 @@ def test_a_target_that_fails_stops_no_other(bi):
         ('kind = "csv"\nroot = "x"\ntables = ["dim_customers"]', "dim_customers may not leave us: it holds pseudonyms"),
         ('kind = "csv"\nroot = "x"\ntables = ["fct_*"]', "nothing that eu lets leave is named fct_*"),
         (
-            'kind = "sql"\nurl = "sqlite:///x"\nmode = "upsert"\ntables = ["{keyless}"]',
-            "{keyless} has no key by which rows could be told apart",
+            'kind = "sql"\nurl = "sqlite:///x"\nmode = "upsert"\ntables = ["sales_by_day"]',
+            "sales_by_day has no key by which rows could be told apart",
         ),
     ],
 )
@@ -71,6 +71,12 @@ def test_what_cannot_be_published_is_said_by_check_and_by_publish(own, text, sai
     cli = targets(own, f"[targets.t]\n{text}\n")
     assert said in cli("check", code=1).stdout
     assert said in cli.error("publish", code=3)
+    assert not (cli.home / "x").exists()
+
+
+def test_a_region_without_gold_is_an_error(empty):
+    cli = targets(empty, '[targets.t]\nkind = "csv"\nroot = "x"\ntables = ["branch_performance"]\n')
+    assert "there is no gold to publish" in cli.error("publish", "--region", "eu")
     assert not (cli.home / "x").exists()
 
 

@@ -78,7 +78,7 @@ def wanted(platform: Platform, target: Target, region: str) -> list[Table]:
         if target.mode == "upsert" and not table.key:
             raise PublishError(
                 f"targets.{target.name}: {table.name} has no key by which rows could be told apart in mode upsert",
-                hint="give its model a unique key of columns that are never null, or say mode = \"replace\"",
+                hint='give its model a unique key of columns that are never null, or say mode = "replace"',
             )
     return tables
 
