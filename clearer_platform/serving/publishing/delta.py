@@ -1,8 +1,8 @@
 """Publishing as Delta tables, one a table of gold, partitioned by region; a commit replaces a region's rows.
 
 A commit says in its metadata (`clearer`) which content of which region the table holds; without news there is none.
-What the client of a bucket needs stands in the target's `options` (as delta-rs names them: `endpoint_url`, `region`, ...)
-or in the environment; an `endpoint_url` may be http.
+What the client of a bucket needs stands in the target's `options`, as delta-rs names them (`endpoint_url`, which may be
+http, `region`, ...), or in the environment.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What publications by SQLAlchemy say of themselves: which content of which table and region is there, in what shape."""
+"""What publications by SQLAlchemy record: which content of which table and region is there, and in what shape."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
