@@ -1,10 +1,15 @@
 """Other people's databases: which one is meant, what opens it, and what it says when it does not answer.
 
-Passwords come from the environment and stand in no message.
+Passwords come from the environment and stand in no message. `Patience` ends the wait for a server that says nothing.
 """
 
+import math
 import os
-from collections.abc import Mapping
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -92,6 +97,55 @@ def said(error: Exception) -> str:
     # pymysql: (number, text). psycopg: the text, with DETAIL lines that may quote values.
     text = str(arguments[1] if len(arguments) > 1 and isinstance(arguments[0], int) else origin).strip()
     return (text.splitlines() or [type(origin).__name__])[0]
+
+
+class Patience:
+    """Cuts the connection to a PostgreSQL that has said nothing for too long: its driver would wait for ever.
+
+    The drivers of other servers have time-outs of their own.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._until = seconds, 0.0
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> "Patience":
+        self.heard()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        if self._thread:
+            self._thread.join()
+
+    def heard(self) -> None:
+        """Wait anew."""
+        self._until = time.monotonic() + self._seconds
+
+    @contextmanager
+    def only_now(self) -> Iterator[None]:
+        """Wait for the server in here, and afterwards for ever: it is not the server's turn."""
+        self.heard()
+        try:
+            yield
+        finally:
+            self._until = math.inf
+
+    def watch(self, connection: object) -> None:
+        """Watch over a driver's connection."""
+        fileno = getattr(connection, "fileno", None)
+        if fileno is not None:
+            self._thread = threading.Thread(target=self._wait, args=(os.dup(fileno()),), daemon=True)
+            self._thread.start()
+
+    def _wait(self, descriptor: int) -> None:
+        with socket.socket(fileno=descriptor) as ours:
+            while not self._over.wait(min(1.0, self._seconds / 4)):
+                if time.monotonic() > self._until:
+                    with suppress(OSError):
+                        ours.shutdown(socket.SHUT_RDWR)
+                    return
 
 
 def _password(entry: DatabaseAddress) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 from filelock import FileLock
 from sqlalchemy import URL, create_engine, text
@@ -199,3 +200,10 @@ def _database(server: URL, drop: str) -> Iterator[URL]:
         yield server.set(database=name)
         connection.execute(text(drop.format(name)))
     engine.dispose()
+
+
+def signal_all(server: DatabaseServer, number: int) -> None:
+    """Send a signal to a server and all processes that it has started."""
+    parent = psutil.Process(server.process.pid)
+    for process in [parent, *parent.children(recursive=True)]:
+        process.send_signal(number)

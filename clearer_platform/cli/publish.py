@@ -27,13 +27,14 @@ def publish(
 
     All tables of a target are published as one, or none of them. What is there
     already is left as it is. A target that fails stops no other; the exit code
-    is then 3.
+    is then 3. Where no gold has been built it is 1.
 
     [bold]Examples[/bold]
 
         clearer publish
         clearer publish --target warehouse --region eu --dry-run
     """
+    from clearer_platform.errors import NotBuilt
     from clearer_platform.serving.opening import open_platform
 
     results = published(open_platform(), target, region, force=force, dry_run=dry_run)
@@ -46,6 +47,8 @@ def publish(
             say_error(result.error.message, result.error.hint)
     if any(result.error for result in results):
         raise typer.Exit(FAILED_DAYS)
+    if not any(result.published for result in results):
+        raise NotBuilt("there is no gold to publish", hint="clearer materialize builds it")
 
 
 def published(

@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from clearer_platform.databases import DatabaseAddress
 
+MARGIN = 30.0
+"""Seconds that a server gets to end a statement that took too long."""
+
 
 class _Target(BaseModel):
     """What every target has."""
@@ -47,7 +50,14 @@ class DatabaseTarget(_Target, DatabaseAddress):
     def _kind_fits(self) -> "DatabaseTarget":
         if self.kind == "postgresql" and self.backend != "postgresql":
             raise ValueError("kind postgresql has an address that begins with postgresql://; any other is kind sql")
+        if self.kind == "sql" and self.backend == "postgresql":
+            raise ValueError('a PostgreSQL is published to by its own bulk copy: kind = "postgresql"')
         return self
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which a server that says nothing is given up: it should have ended the statement itself."""
+        return self.statement_timeout + MARGIN
 
 
 class FolderTarget(_Target):

@@ -60,13 +60,23 @@ def test_a_target_that_fails_stops_no_other(bi):
         ('kind = "csv"\nroot = "x"\ntables = ["nothing"]', "unknown table in targets.t.tables 'nothing'"),
         ('kind = "csv"\nroot = "x"\ntables = ["fct_transactions"]', "fct_transactions may not leave eu"),
         ('kind = "csv"\nroot = "x"\ntables = ["dim_customers"]', "dim_customers may not leave us: it holds pseudonyms"),
-        ('kind = "csv"\nroot = "x"\ntables = ["fct_t*"]', "nothing that eu lets leave is named fct_t*"),
+        ('kind = "csv"\nroot = "x"\ntables = ["fct_trans*"]', "nothing that eu lets leave is named fct_trans*"),
+        (
+            'kind = "sql"\nurl = "sqlite:///x"\nmode = "upsert"\ntables = ["sales_by_day"]',
+            "sales_by_day has no key by which rows could be told apart",
+        ),
     ],
 )
 def test_what_cannot_be_published_is_said_by_check_and_by_publish(own, text, said):
     cli = targets(own, f"[targets.t]\n{text}\n")
     assert said in cli("check", code=1).stdout
     assert said in cli.error("publish", code=3)
+    assert not (cli.home / "x").exists()
+
+
+def test_a_region_without_gold_is_an_error(empty):
+    cli = targets(empty, '[targets.t]\nkind = "csv"\nroot = "x"\ntables = ["branch_performance"]\n')
+    assert "there is no gold to publish" in cli.error("publish", "--region", "eu")
     assert not (cli.home / "x").exists()
 
 
@@ -89,6 +99,7 @@ def test_what_is_not_there_is_said(empty, arguments, said):
         ('kind = "csv"\nroot = "x"\ntables = ["a"]\nregions = ["mars"]', "targets.t: unknown region 'mars'"),
         ('kind = "csv"\nroot = "x"\ntables = ["a"]\nmode = "upsert"', "replaced as a whole"),
         ('kind = "postgresql"\nurl = "mysql://a@b/c"\ntables = ["a"]', "any other is kind sql"),
+        ('kind = "sql"\nurl = "postgresql://a@b/c"\ntables = ["a"]', "by its own bulk copy"),
         ('kind = "sql"\nurl = "mysql://a:secret@b/c"\ntables = ["a"]', "without its password"),
     ],
 )

@@ -69,8 +69,18 @@ class Result:
 
 
 def wanted(platform: Platform, target: Target, region: str) -> list[Table]:
-    """The tables of `region` that the target names. Raises PublishError for one that may not leave, or UnknownName."""
-    return [table_of(model) for model in _chosen(platform, target, region)]
+    """The tables of `region` that the target names.
+
+    Raises PublishError for one that may not leave, or that has no key in mode upsert; UnknownName for one that is not.
+    """
+    tables = [table_of(model) for model in _chosen(platform, target, region)]
+    for table in tables:
+        if target.mode == "upsert" and not table.key:
+            raise PublishError(
+                f"targets.{target.name}: {table.name} has no key by which rows could be told apart in mode upsert",
+                hint='give its model a unique key of columns that are never null, or say mode = "replace"',
+            )
+    return tables
 
 
 def possible(platform: Platform, target: Target) -> dict[str, Table]:
@@ -115,8 +125,11 @@ def _check_may_leave(platform: Platform, target: Target, region: str, model: Mod
     )
 
 
-def check(target: Target, part: Part, found: Figures) -> None:
-    """Raise PublishError where the target does not hold what gold says; nothing is published then."""
+def check(target: Target, part: Part, found: Figures, *, is_whole: bool = True) -> None:
+    """Raise PublishError where the target does not hold what gold says; nothing is published then.
+
+    `is_whole`: every row was compared, and not those alone that changed in gold.
+    """
     if found == part.figures:
         return
     theirs, ours = dict(found.sums), dict(part.figures.sums)
@@ -125,5 +138,7 @@ def check(target: Target, part: Part, found: Figures) -> None:
         differing.insert(0, f"{found.rows:,} rows for {part.figures.rows:,}")
     raise PublishError(
         f"targets.{target.name}: {part.table.name} of {part.gold.region} would not equal gold: {', '.join(differing)}",
-        hint="nothing was published; see whether triggers, rules or somebody else change the table",
+        hint="nothing was published; see whether triggers, rules or somebody else change the table"
+        if is_whole
+        else "nothing was published; somebody else changed the table: `clearer publish --force` compares every row",
     )

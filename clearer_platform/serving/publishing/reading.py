@@ -3,18 +3,21 @@
 import hashlib
 import json
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from clearer_platform.gold import warehouse
 from clearer_platform.platform import Platform
+from clearer_platform.serving.publishing import buckets
+from clearer_platform.serving.publishing.buckets import Buckets, Division
 from clearer_platform.serving.publishing.tables import Column, Table
 from clearer_platform.silver.sql import identifier, literal
 
@@ -55,7 +58,7 @@ class Gold:
         """Its rows and sums."""
         sums = [f"sum({identifier(column.name)})" for column in table.exact]
         sql = f"SELECT {', '.join(['count(*)', *sums])} FROM ({self._select(table)})"
-        rows, *found = self._connection.execute(sql).fetchall()[0]
+        rows, *found = self._execute_one(sql)
         return figures_of(table, rows, found)
 
     def figures_of_csv(self, table: Table, path: Path, null: str) -> Figures:
@@ -72,18 +75,39 @@ class Gold:
     def content(self, table: Table, mode: str) -> str:
         """Hex digest that changes with the table's rows, whatever their order, with its form and `mode`."""
         sql = f"SELECT count(*), sum(hash(t)), bit_xor(hash(t)) FROM ({self._select(table)}) t"
-        said = [FORM, mode, self._connection.execute(sql).fetchall()[0], repr(table)]
+        said = [FORM, mode, self._execute_one(sql), repr(table)]
         return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()
 
-    def csv(self, table: Table, *, select: str = "*", options: str = PLAIN) -> Generator[bytes, None, None]:
+    def buckets(self, table: Table) -> Buckets | None:
+        """Its rows in buckets of keys; None where nothing in its key divides them."""
+        column = buckets.column_of(table)
+        if column is None:
+            return None
+        rows, least, most = self._execute_one(
+            f"SELECT count(*), min({_number(column)}), max({_number(column)}) FROM ({self._select(table)})"
+        )
+        by = buckets.division(column, rows, least or 0, most or 0)
+        sql = f"SELECT {_bucket(by)}, count(*), sum(hash(t)) FROM ({self._select(table)}) t GROUP BY 1"
+        digests = {name: f"{count}-{total:x}" for name, count, total in self._connection.execute(sql).fetchall()}
+        return Buckets(by, digests)
+
+    def csv(
+        self,
+        table: Table,
+        *,
+        select: str = "*",
+        options: str = PLAIN,
+        only: tuple[Division, Sequence[str]] | None = None,
+    ) -> Generator[bytes, None, None]:
         """Its rows as blocks of CSV (RFC 4180, UTF-8, instants in UTC): no text is null, "" is empty text.
 
-        Or as `select` and DuckDB's `options` have it. DuckDB writes them into a pipe while they are read; nothing else
-        may be read meanwhile.
+        Or as `select` and DuckDB's `options` have it; `only` those of some buckets, if any are named. DuckDB writes
+        them into a pipe while they are read; nothing else may be read meanwhile.
         """
         read, write = os.pipe()
+        where = f" WHERE {_is_in(*only)}" if only else ""
         sql = (
-            f"COPY (SELECT {select} FROM ({self._select(table)})) TO '/dev/fd/{write}'"
+            f"COPY (SELECT {select} FROM ({self._select(table)}){where}) TO '/dev/fd/{write}'"
             f" (FORMAT csv, {options}, USE_TMP_FILE false)"
         )
         with ThreadPoolExecutor(1) as other:
@@ -104,8 +128,29 @@ class Gold:
         """Its rows in batches. Only one table is read at a time."""
         return self._connection.execute(self._select(table)).to_arrow_reader(size)
 
+    def _execute_one(self, sql: str) -> tuple[Any, ...]:
+        """The one row that a query answers."""
+        return tuple(self._connection.execute(sql).fetchall()[0])
+
     def _select(self, table: Table) -> str:
         return f"SELECT {', '.join(table.expressions(self.region))} FROM gold.{identifier(table.name)}"
+
+
+def _bucket(by: Division) -> str:
+    """The name of a row's bucket as text."""
+    return f"CAST({by.bucket('{}')} AS VARCHAR)"
+
+
+def _is_in(by: Division, names: Sequence[str]) -> str:
+    """Whether a row is in one of these buckets: by a join, for a list of thousands is gone through for each row."""
+    return f"{_bucket(by)} IN (SELECT unnest(CAST([{', '.join(map(literal, names))}] AS VARCHAR[])))"
+
+
+def _number(column: Column) -> str:
+    """What bounds the buckets of a day or number; nothing for a text."""
+    if column.kind in ("text", "uuid"):
+        return "NULL"
+    return Division(column.name, "day" if column.kind == "date" else "number", 0).bucket("{}")
 
 
 def _exact_type(column: Column) -> str:

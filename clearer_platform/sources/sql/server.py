@@ -1,18 +1,13 @@
 """Opening a server for one reading: a connection of its own, one snapshot, and what goes wrong said plainly."""
 
-import os
-import socket
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
-from clearer_platform.databases import engine_of, said
+from clearer_platform.databases import Patience, engine_of, said
 from clearer_platform.errors import DeliveryError
 from clearer_platform.regions import SqlSource
 from clearer_platform.sources.sql.mysql import MySqlTable
@@ -37,7 +32,7 @@ class Opened:
 
     table: Table
     read_at: datetime
-    _alive: "_Patience"
+    _alive: Patience
 
     def heard(self) -> None:
         """The server has said something: it may take its time again."""
@@ -51,8 +46,9 @@ def opened(source: SqlSource, null: str) -> Iterator[Opened]:
     Raises Unanswered where the server does not answer or goes away, DeliveryError for what will not pass by itself.
     """
     kind = TABLES.get(source.backend, OtherTable)
-    with _reported(source), engine_of(source, _options(source)).connect() as connection, _Patience(source) as alive:
-        alive.watch(connection)
+    engine = engine_of(source, _options(source))
+    with _reported(source), engine.connect() as connection, Patience(source.timeout) as alive:
+        alive.watch(connection.connection.driver_connection)
         with kind.snapshot(connection) as read_at:
             yield Opened(kind(connection, source.table, null), read_at, alive)
 
@@ -91,43 +87,3 @@ def _is_gone(error: SQLAlchemyError) -> bool:
     if error.orig is not None and error.orig.args and error.orig.args[0] in REFUSED:
         return False
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
-
-
-class _Patience:
-    """Cuts the connection to a PostgreSQL that has said nothing for too long: its driver would wait for ever.
-
-    The drivers of other servers have time-outs of their own.
-    """
-
-    def __init__(self, source: SqlSource) -> None:
-        self._seconds, self._until = source.timeout, 0.0
-        self._over = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def __enter__(self) -> "_Patience":
-        self.heard()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        if self._thread:
-            self._thread.join()
-
-    def heard(self) -> None:
-        """Wait anew."""
-        self._until = time.monotonic() + self._seconds
-
-    def watch(self, connection: Connection) -> None:
-        """Watch over this connection."""
-        fileno = getattr(connection.connection.driver_connection, "fileno", None)
-        if fileno is not None:
-            self._thread = threading.Thread(target=self._wait, args=(os.dup(fileno()),), daemon=True)
-            self._thread.start()
-
-    def _wait(self, descriptor: int) -> None:
-        with socket.socket(fileno=descriptor) as ours:
-            while not self._over.wait(min(1.0, self._seconds / 4)):
-                if time.monotonic() > self._until:
-                    with suppress(OSError):
-                        ours.shutdown(socket.SHUT_RDWR)
-                    return

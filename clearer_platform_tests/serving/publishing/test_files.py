@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +15,9 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
+from upath import UPath
 
+from clearer_platform.errors import PublishError
 from clearer_platform.platform import Platform
 from clearer_platform.regions import FolderTarget
 from clearer_platform.serving.publishing import csv_files, delta
@@ -185,6 +190,53 @@ def test_a_column_more_in_delta(platform, gold):
     gold.connection.execute("ALTER TABLE gold.every_kind ADD COLUMN more VARCHAR DEFAULT 'x'")
     put(platform, target, gold.of(every_kind(more="varchar")))
     assert {row["more"] for row in rows_by_hand(platform.settings.home / "lake/every_kind")} == {"x"}
+
+
+@pytest.fixture
+def s3_elsewhere() -> Iterator[str]:
+    """The URL of an S3-compatible server in a process of its own.
+
+    One in this process would never answer: delta-rs holds Python's lock while it waits.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", S3], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        assert server.stdout
+        yield server.stdout.readline().strip()
+        server.kill()
+
+
+S3 = """
+import sys
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+print("http://{}:{}".format(*server.get_host_and_port()), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_delta_in_a_bucket(s3_elsewhere, platform, gold, monkeypatch):
+    """Credentials come from the environment, and an address without TLS is taken at its word."""
+    from deltalake import DeltaTable
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    store = UPath("s3://lake", endpoint_url=s3_elsewhere)
+    store.fs.mkdir("lake")
+    target = target_of("delta", "s3://lake/gold", options={"endpoint_url": s3_elsewhere})
+    put(platform, target, gold.part(TABLE, SOME))
+    assert not put(platform, target, gold.part(TABLE, SOME))[0].is_new
+    put(platform, target, gold.part(TABLE, SOME[1:]))
+    options = {"endpoint_url": s3_elsewhere, "allow_http": "true"}
+    rows = DeltaTable("s3://lake/gold/every_kind", storage_options=options).to_pyarrow_table().to_pylist()
+    assert [(row["region"], row["id"], row["n"]) for row in rows] == [("eu", " b ", 2)]
+
+    missing = target_of("delta", "s3://nothing/gold", options={"endpoint_url": s3_elsewhere, "max_retries": 0})
+    with pytest.raises(PublishError, match=r"every_kind was not published: .*(NoSuchBucket|404)"):
+        put(platform, missing, gold.part(TABLE, SOME))
+    store.fs.clear_instance_cache()
 
 
 def test_a_root_that_cannot_be_written_is_said(platform, gold):

@@ -1,7 +1,9 @@
 """Publishing by SQLAlchemy to a real MariaDB and a real SQLite, and what DB2 would be told."""
 
 import json
+import signal
 import sqlite3
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -14,10 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from sqlalchemy import URL
 
 from clearer_platform.errors import ClearerError, PublishError, Unreachable
-from clearer_platform.regions import DatabaseTarget
+from clearer_platform.regions import DatabaseTarget, targets
+from clearer_platform.sample.databases import NoServer, mariadb
 from clearer_platform.serving.publishing import sql as publishing
 from clearer_platform.serving.publishing.publication import Part, Published
-from clearer_platform_tests.conftest import EFFORT
+from clearer_platform_tests.conftest import EFFORT, signal_all
 from clearer_platform_tests.serving.publishing.by_hand import STATES, ByHand, Row, every_kind, silent
 
 TABLE = every_kind()
@@ -132,6 +135,16 @@ def test_a_table_without_a_key(target, admin):
     assert [row[1] for row in there(admin, "totals")] == ["a", "b"]
 
 
+def test_what_was_recorded_of_a_table_that_is_gone_is_forgotten(target, admin):
+    """Also for a region that is published only later."""
+    eu, us = ByHand("eu").part(TABLE, SOME), ByHand("us").part(TABLE, SOME)
+    put(target, eu, us)
+    admin.execute(sa.text("DROP TABLE every_kind"))
+    put(target, eu)
+    assert counts(put(target, us)) == [(3, 0, 0, 0)]
+    assert len(there(admin)) == 6
+
+
 def test_columns_come_and_go_and_what_else_changed_is_said(target, admin):
     gold = ByHand()
     put(target, gold.part(TABLE, SOME))
@@ -192,6 +205,25 @@ def test_a_text_that_is_too_long_is_refused_and_not_cut(shop, monkeypatch):
 def test_a_server_that_is_gone():
     with pytest.raises(Unreachable, match="nothing was published"):
         put(target_of("mysql://nobody@127.0.0.1:1/nothing"), ByHand().part(TABLE, SOME))
+
+
+def test_a_server_that_hangs(monkeypatch):
+    monkeypatch.setattr(targets, "MARGIN", 1.0)
+    try:
+        with mariadb() as server:
+            monkeypatch.setenv("TARGET_PASSWORD", server.password)
+            address = f"mariadb://{server.url.username}@{server.url.host}:{server.port}/{server.url.database}"
+            target = target_of(address, password_env="TARGET_PASSWORD", statement_timeout=1)
+            part = ByHand().part(TABLE, SOME)
+            batches = part.gold.batches
+            monkeypatch.setattr(part.gold, "batches", lambda t: signal_all(server, signal.SIGSTOP) or batches(t))
+            began = time.monotonic()
+            with pytest.raises(Unreachable, match="nothing was published"):
+                put(target, part)
+            assert time.monotonic() - began < 20
+            signal_all(server, signal.SIGCONT)
+    except NoServer as e:
+        pytest.skip(f"not run: {e}")
 
 
 def test_readers_of_sqlite_see_all_or_nothing(tmp_path):

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 
-import psutil
 import pytest
 from sqlalchemy import URL, create_engine, text
 
@@ -19,6 +18,7 @@ from clearer_platform.sources import sql
 from clearer_platform.sources.failure import Failure
 from clearer_platform.sources.sql import reading, snapshot
 from clearer_platform.sources.sql.server import Unanswered
+from clearer_platform_tests.conftest import signal_all
 from clearer_platform_tests.sources.sql.shops import run
 from clearer_platform_tests.sources.sql.test_keeping_up import BY_ID, add
 from clearer_platform_tests.sources.sql.test_values import MYSQL, POSTGRESQL
@@ -136,10 +136,10 @@ def test_a_server_that_falls_silent_or_dies_while_it_is_read(kind, make_home):
                 server.url, 'watermark = "id"\ncompare = 0\ntimeout = 1\nattempts = 1\nconnect_timeout = 2'
             )
             began = time.monotonic()
-            with _at_the_first_rows(lambda: _signal(server, signal.SIGSTOP)), pytest.raises(Unanswered):
+            with _at_the_first_rows(lambda: signal_all(server, signal.SIGSTOP)), pytest.raises(Unanswered):
                 home.fetch()
             assert time.monotonic() - began < 30
-            _signal(server, signal.SIGCONT)
+            signal_all(server, signal.SIGCONT)
             assert not slots(home)
             with _at_the_first_rows(server.kill), pytest.raises(Unanswered, match="does not answer"):
                 home.fetch()
@@ -260,13 +260,6 @@ class _at_the_first_rows:
 
     def __exit__(self, *_):
         self.patch.undo()
-
-
-def _signal(server, number):
-    """Signal every process of a server; PostgreSQL's each have a session of their own."""
-    parent = psutil.Process(server.process.pid)
-    for process in [parent, *parent.children(recursive=True)]:
-        process.send_signal(number)
 
 
 OTHERS = {

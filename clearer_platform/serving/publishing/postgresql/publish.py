@@ -5,10 +5,10 @@ from collections.abc import Collection, Sequence
 from itertools import groupby
 
 from clearer_platform.regions import DatabaseTarget
+from clearer_platform.serving.publishing.buckets import Buckets, from_json
 from clearer_platform.serving.publishing.postgresql import rows, shape
 from clearer_platform.serving.publishing.postgresql.session import RECORDS, Session, lock, transaction
 from clearer_platform.serving.publishing.publication import Advance, Part, Published, check
-from clearer_platform.silver.sql import identifier
 
 
 def recorded(target: DatabaseTarget) -> dict[tuple[str, str], str]:
@@ -32,40 +32,44 @@ def publish(target: DatabaseTarget, parts: Sequence[Part], *, force: bool, advan
                 Published(target.name, *part.name, part.figures.rows, is_new=False) for part in every if part not in new
             ]
             if new:
-                done += _publish_table(session, target, new)
+                done += _publish_table(session, target, new, force=force)
         return done
 
 
-def _publish_table(session: Session, target: DatabaseTarget, parts: list[Part]) -> list[Published]:
+def _publish_table(session: Session, target: DatabaseTarget, parts: list[Part], *, force: bool) -> list[Published]:
     """Write one table of some regions."""
-    started = time.perf_counter()
-    table, regions, keep = parts[0].table, [part.gold.region for part in parts], target.mode == "upsert"
-    if shape.shaped(session, table):
-        staged = None
-        rows.copy(session, session.name(table.name), parts)
-        written = rows.Written({part.gold.region: part.figures.rows for part in parts}, {}, {})
-    else:
-        staged = rows.stage(session, parts)
-        written = rows.merge(session, parts, staged, keep=keep)
+    table = parts[0].table
+    is_as_before = shape.shaped(session, table) and not force
+    done = [_publish_part(session, target, part, trusts=is_as_before) for part in parts]
     shape.hold(session, table)
-    found = rows.found(session, table, regions, staged if keep else None)
-    for part in parts:
-        check(target, part, found[part.gold.region])
-    _record(session, parts)
-    seconds = (time.perf_counter() - started) / len(parts)
-    return [
-        Published(
-            target.name,
-            *part.name,
-            rows=part.figures.rows,
-            added=written.added.get(part.gold.region, 0),
-            changed=written.changed.get(part.gold.region, 0),
-            removed=written.removed.get(part.gold.region, 0),
-            seconds=seconds,
-            figures=found[part.gold.region],
-        )
-        for part in parts
-    ]
+    return done
+
+
+def _publish_part(session: Session, target: DatabaseTarget, part: Part, *, trusts: bool) -> Published:
+    """Write one table of one region; `trusts` what is recorded of its buckets."""
+    started = time.perf_counter()
+    keep, now, staged = target.mode == "upsert", part.gold.buckets(part.table), None
+    some = _differing(session, part, now) if trusts and now and not keep else None
+    if some and not some.names:
+        written = rows.Written()
+    elif rows.is_empty(session, part):
+        rows.copy(session, session.name(part.table.name), part)
+        written = rows.Written(added=part.figures.rows)
+    else:
+        staged = rows.stage(session, part, some)
+        written = rows.merge(session, part, staged, some, keep=keep)
+    found = rows.found(session, part, staged if keep else None)
+    check(target, part, found, is_whole=some is None)
+    _record(session, part, now)
+    seconds, counts = time.perf_counter() - started, (written.added, written.changed, written.removed)
+    return Published(target.name, *part.name, part.figures.rows, *counts, seconds=seconds, figures=found)
+
+
+def _differing(session: Session, part: Part, now: Buckets) -> rows.Some | None:
+    """The buckets whose rows are not those that were published; None where any may differ."""
+    sql = f"SELECT buckets FROM {session.name(RECORDS)} WHERE table_name = %s AND region = %s"
+    names = now.differing(from_json(session.value(sql, *part.name)))
+    return None if names is None else rows.Some(now.division, names)
 
 
 def _recorded(session: Session) -> dict[tuple[str, str], str]:
@@ -77,11 +81,15 @@ def _recorded(session: Session) -> dict[tuple[str, str], str]:
     return {(table, region): fingerprint for table, region, fingerprint in found if table in present}
 
 
-def _record(session: Session, parts: Sequence[Part]) -> None:
+def _record(session: Session, part: Part, now: Buckets | None) -> None:
     """Write down what was published."""
-    session.cursor.executemany(
-        f"INSERT INTO {session.name(RECORDS)} (table_name, region, fingerprint, {identifier('rows')}, published_at)"
-        " VALUES (%s, %s, %s, %s, now()) ON CONFLICT (table_name, region) DO UPDATE SET fingerprint ="
-        ' excluded.fingerprint, "rows" = excluded."rows", published_at = excluded.published_at'.encode(),
-        [(*part.name, part.fingerprint, part.figures.rows) for part in parts],
+    session.execute(
+        f'INSERT INTO {session.name(RECORDS)} (table_name, region, fingerprint, "rows", published_at, buckets)'
+        " VALUES (%s, %s, %s, %s, now(), %s) ON CONFLICT (table_name, region) DO UPDATE SET fingerprint ="
+        ' excluded.fingerprint, "rows" = excluded."rows", published_at = excluded.published_at,'
+        " buckets = excluded.buckets",
+        *part.name,
+        part.fingerprint,
+        part.figures.rows,
+        now.to_json() if now else None,
     )

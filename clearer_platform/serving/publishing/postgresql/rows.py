@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+from clearer_platform.serving.publishing.buckets import Division
 from clearer_platform.serving.publishing.postgresql.session import Session
 from clearer_platform.serving.publishing.postgresql.shape import type_of
 from clearer_platform.serving.publishing.publication import Part
@@ -12,103 +13,107 @@ from clearer_platform.serving.publishing.tables import REGION, Table
 from clearer_platform.silver.sql import identifier
 
 STAGED = "clearer_staged"
-Counts = dict[str, int]
-"""Region -> rows."""
+TEXT = "convert_to({}::text, 'UTF8')"
+"""How a text is written for MD5, whatever the encoding of the database."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """How many rows were written, a region."""
+    """How many rows were written."""
 
-    added: Counts
-    changed: Counts
-    removed: Counts
-
-
-def copy(session: Session, into: str, parts: Sequence[Part]) -> None:
-    """Append the rows of `parts`, all of one table, to the table `into`, in blocks."""
-    for part in parts:
-        names = ", ".join(map(identifier, part.table.names))
-        statement = f"COPY {into} ({names}) FROM STDIN (FORMAT csv, NULL '')".encode()
-        with closing(part.gold.csv(part.table)) as blocks, session.cursor.copy(statement) as stream:
-            for block in blocks:
-                stream.write(block)
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
 
 
-def stage(session: Session, parts: Sequence[Part]) -> str:
-    """A temporary table with the rows of `parts`, all of one table; gone with the transaction."""
-    table, name = parts[0].table, f"pg_temp.{STAGED}"
+@dataclass(frozen=True)
+class Some:
+    """Those buckets of a table that may differ."""
+
+    division: Division
+    names: Sequence[str]
+
+    def sql(self) -> str:
+        """Whether a row of `t` is in them: with the names as its parameter."""
+        return f"{self.division.bucket(TEXT)} = ANY(%s::{self.division.type}[])"
+
+
+def copy(session: Session, into: str, part: Part, some: Some | None = None) -> None:
+    """Append the rows of `part`, or of some of its buckets, to the table `into`, in blocks."""
+    names = ", ".join(map(identifier, part.table.names))
+    only = (some.division, some.names) if some else None
+    with closing(part.gold.csv(part.table, only=only)) as blocks:
+        session.copy(f"COPY {into} ({names}) FROM STDIN (FORMAT csv, NULL '')", blocks)
+
+
+def stage(session: Session, part: Part, some: Some | None) -> str:
+    """A temporary table with the rows of `part`, or of some of its buckets; gone with the transaction."""
+    name = f"pg_temp.{STAGED}"
     session.execute(f"DROP TABLE IF EXISTS {name}")
-    columns = ", ".join(f"{identifier(column.name)} {type_of(column)}" for column in table.columns)
+    columns = ", ".join(f"{identifier(column.name)} {type_of(column)}" for column in part.table.columns)
     session.execute(f"CREATE TEMPORARY TABLE {STAGED} ({columns}) ON COMMIT DROP")
-    copy(session, name, parts)
+    copy(session, name, part, some)
     session.execute(f"ANALYZE {name}")
     return name
 
 
-def merge(session: Session, parts: Sequence[Part], staged: str, *, keep: bool) -> Written:
-    """Make the rows of the parts' regions those that are staged, touching no row that is so already.
+def merge(session: Session, part: Part, staged: str, some: Some | None, *, keep: bool) -> Written:
+    """Make the rows of the part's region those that are staged, touching no row that is so already.
 
-    `keep`: rows that are not staged stay.
+    `some`: only rows of these buckets are staged, and meant. `keep`: rows that are not staged stay.
     """
-    table, regions = parts[0].table, [part.gold.region for part in parts]
+    table, region = part.table, part.gold.region
     if not table.key:
-        return _replace_differing(session, table, regions, staged)
+        return _replace_differing(session, table, region, staged)
     there, same_key = session.name(table.name), _equal(table.key)
-    removed, changed = Counts(), Counts()
+    removed = changed = 0
     if not keep:
-        removed = _counted(
-            session,
-            f"DELETE FROM {there} t WHERE {REGION} = ANY(%s)"
-            f" AND NOT EXISTS (SELECT FROM {staged} s WHERE {same_key}) RETURNING t.{REGION}",
-            regions,
-        )
+        meant, names = (f" AND {some.sql()}", [list(some.names)]) if some else ("", [])
+        removed = session.execute(
+            f"DELETE FROM {there} t WHERE {REGION} = %s{meant}"
+            f" AND NOT EXISTS (SELECT FROM {staged} s WHERE {same_key})",
+            region,
+            *names,
+        ).rowcount
     if table.values:
         sets = ", ".join(f"{identifier(name)} = s.{identifier(name)}" for name in table.values)
-        changed = _counted(
-            session,
+        changed = session.execute(
             f"UPDATE {there} t SET {sets} FROM {staged} s WHERE {same_key} AND {_row('t', table.values)}"
-            f" IS DISTINCT FROM {_row('s', table.values)} RETURNING t.{REGION}",
-        )
-    added = _counted(
-        session,
+            f" IS DISTINCT FROM {_row('s', table.values)}"
+        ).rowcount
+    added = session.execute(
         f"INSERT INTO {there} AS t ({_listed(table)}) SELECT {_listed(table)} FROM {staged} s"
-        f" WHERE NOT EXISTS (SELECT FROM {there} t WHERE {same_key}) RETURNING t.{REGION}",
-    )
+        f" WHERE NOT EXISTS (SELECT FROM {there} t WHERE {same_key})"
+    ).rowcount
     return Written(added, changed, removed)
 
 
-def found(session: Session, table: Table, regions: Sequence[str], staged: str | None) -> dict[str, Figures]:
-    """The figures of the table in the target, a region; with `staged`, of the rows whose keys are in there."""
+def is_empty(session: Session, part: Part) -> bool:
+    """Whether the target holds no row of the part's region."""
+    sql = f"SELECT EXISTS (SELECT FROM {session.name(part.table.name)} WHERE {REGION} = %s)"
+    return not session.value(sql, part.gold.region)
+
+
+def found(session: Session, part: Part, staged: str | None) -> Figures:
+    """The figures of the part's region in the target; with `staged`, of the rows whose keys are in there."""
+    table = part.table
     sums = "".join(f", sum({identifier(column.name)})" for column in table.exact)
     beside = f" AND EXISTS (SELECT FROM {staged} s WHERE {_equal(table.key)})" if staged else ""
-    rows = session.execute(
-        f"SELECT {REGION}, count(*){sums} FROM {session.name(table.name)} t"
-        f" WHERE {REGION} = ANY(%s){beside} GROUP BY 1",
-        list(regions),
-    ).fetchall()
-    nothing = figures_of(table, 0, [0] * len(table.exact))
-    return {**dict.fromkeys(regions, nothing), **{row[0]: figures_of(table, row[1], list(row[2:])) for row in rows}}
+    sql = f"SELECT count(*){sums} FROM {session.name(table.name)} t WHERE {REGION} = %s{beside}"
+    rows, *totals = session.execute(sql, part.gold.region).fetchall()[0]
+    return figures_of(table, rows, totals)
 
 
-def _replace_differing(session: Session, table: Table, regions: list[str], staged: str) -> Written:
+def _replace_differing(session: Session, table: Table, region: str, staged: str) -> Written:
     """Without a key rows are told apart by all that they say: a region whose rows differ is written anew."""
     there, listed = session.name(table.name), _listed(table)
-    old, new = f"SELECT {listed} FROM {there} WHERE {REGION} = %s", f"SELECT {listed} FROM {staged} WHERE {REGION} = %s"
-    added, removed = Counts(), Counts()
-    for region in regions:
-        added[region] = session.value(f"SELECT count(*) FROM ({new} EXCEPT ALL {old}) x", region, region)
-        removed[region] = session.value(f"SELECT count(*) FROM ({old} EXCEPT ALL {new}) x", region, region)
-        if added[region] or removed[region]:
-            session.execute(f"DELETE FROM {there} WHERE {REGION} = %s", region)
-            session.execute(f"INSERT INTO {there} ({listed}) {new}", region)
-    return Written(added, {}, removed)
-
-
-def _counted(session: Session, sql: str, *parameters: object) -> Counts:
-    """What a statement that returns regions has done, a region."""
-    rows = session.execute(f"WITH done AS ({sql}) SELECT {REGION}, count(*) FROM done GROUP BY 1", *parameters)
-    return Counts(rows.fetchall())
+    old, new = f"SELECT {listed} FROM {there} WHERE {REGION} = %s", f"SELECT {listed} FROM {staged}"
+    added = session.value(f"SELECT count(*) FROM ({new} EXCEPT ALL {old}) x", region)
+    removed = session.value(f"SELECT count(*) FROM ({old} EXCEPT ALL {new}) x", region)
+    if added or removed:
+        session.execute(f"DELETE FROM {there} WHERE {REGION} = %s", region)
+        session.execute(f"INSERT INTO {there} ({listed}) {new}")
+    return Written(added, 0, removed)
 
 
 def _listed(table: Table) -> str:

@@ -1,6 +1,6 @@
 """The transaction of a publication: its limits, its lock, and what PostgreSQL says went wrong as errors of ours."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from clearer_platform.databases import engine_of, said
+from clearer_platform.databases import Patience, engine_of, said
 from clearer_platform.errors import Busy, ClearerError, PublishError, Unreachable
 from clearer_platform.regions import DatabaseTarget
 from clearer_platform.silver.sql import identifier
@@ -31,6 +31,7 @@ class Session:
 
     cursor: Cursor
     schema: str
+    _patience: Patience
 
     def name(self, table: str) -> str:
         """A table of the target's schema, as SQL writes it."""
@@ -38,7 +39,15 @@ class Session:
 
     def execute(self, sql: str, *parameters: object) -> Cursor:
         """Run one statement."""
-        return self.cursor.execute(sql.encode(), parameters or None)
+        with self._patience.only_now():
+            return self.cursor.execute(sql.encode(), parameters or None)
+
+    def copy(self, sql: str, blocks: Iterable[bytes]) -> None:
+        """Run a COPY with what it is to read."""
+        with self._patience.only_now(), self.cursor.copy(sql.encode()) as stream:
+            for block in blocks:
+                self._patience.heard()
+                stream.write(block)
 
     def value(self, sql: str, *parameters: object) -> Any:
         """The one value that a query answers; None where it answers none."""
@@ -59,8 +68,12 @@ def transaction(target: DatabaseTarget) -> Iterator[Session]:
         try:
             raw = connection.driver_connection
             assert isinstance(raw, psycopg.Connection)
-            with raw.transaction(), raw.cursor() as cursor:
-                yield Session(cursor, _limits(cursor, target))
+            with Patience(target.patience) as patience, raw.transaction(), raw.cursor() as cursor:
+                patience.watch(raw)
+                try:
+                    yield Session(cursor, _limits(cursor, target), patience)
+                finally:
+                    patience.heard()  # The end of the transaction is waited for as well.
         finally:
             connection.close()
 

@@ -51,21 +51,30 @@ def type_of(column: Column) -> str:
 
 def create_records(session: Session) -> None:
     """The table in which publications say what is there, if it is not there yet."""
+    name = session.name(RECORDS)
     if not session.exists(RECORDS):
         session.execute(
-            f"CREATE TABLE {session.name(RECORDS)} (table_name text NOT NULL, region text NOT NULL,"
+            f"CREATE TABLE {name} (table_name text NOT NULL, region text NOT NULL,"
             ' fingerprint text NOT NULL, "rows" bigint NOT NULL, published_at timestamptz NOT NULL,'
-            " PRIMARY KEY (table_name, region))"
+            " buckets text, PRIMARY KEY (table_name, region))"
         )
+    elif not session.value(
+        "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = %s::regclass AND attname = 'buckets')", name
+    ):
+        session.execute(f"ALTER TABLE {name} ADD COLUMN buckets text")  # Made before there were any.
 
 
 def shaped(session: Session, table: Table) -> bool:
-    """Make the table, or bring it after its contract; whether it was made. `hold` adds what rows must fulfil."""
+    """Make the table, or bring it after its contract; whether it was so already. `hold` adds what rows must fulfil.
+
+    Of a table that is not there nothing may be recorded: that is forgotten.
+    """
     there = _columns(session, table)
     if not there:
+        session.execute(f"DELETE FROM {session.name(RECORDS)} WHERE table_name = %s", table.name)
         columns = (f"{identifier(c.name)} {type_of(c)}{'' if c.nullable else ' NOT NULL'}" for c in table.columns)
         session.execute(f"CREATE TABLE {session.name(table.name)} ({', '.join(columns)})")
-        return True
+        return False
     _check_is_ours(session, table)
     if _key(session, table) != table.key:
         _drop_key(session, table)
@@ -79,7 +88,7 @@ def shaped(session: Session, table: Table) -> bool:
             changes += _changes(table, there[name], column)
     if changes:
         session.execute(f"ALTER TABLE {session.name(table.name)} {', '.join(changes)}")
-    return False
+    return not changes
 
 
 def hold(session: Session, table: Table) -> None:

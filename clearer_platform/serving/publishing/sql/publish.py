@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from decimal import Context, Decimal
 from itertools import groupby
 from typing import Any
@@ -22,34 +21,38 @@ from clearer_platform.errors import ClearerError, PublishError, Unreachable
 from clearer_platform.regions import DatabaseTarget
 from clearer_platform.serving.publishing.publication import Advance, Part, Published, check
 from clearer_platform.serving.publishing.reading import Figures, figures_of
+from clearer_platform.serving.publishing.sql.records import (
+    Key,
+    create_records,
+    lock,
+    read_records,
+    record,
+    records_table,
+)
 from clearer_platform.serving.publishing.sql.statements import Statements
 from clearer_platform.serving.publishing.sql.types import DB2, SQLITE, bound, shape, table_in
 from clearer_platform.serving.publishing.tables import Table
 
-RECORDS = "clearer_publications"
-EVERYTHING = ""
-"""The table and region of the record that a publisher holds while it writes."""
 EXACT = Context(prec=100)
-Key = tuple[str, str]
 
 
 def recorded(target: DatabaseTarget) -> dict[Key, str]:
     """(table, region) -> fingerprint of what is there."""
     with _connected(target) as connection:
-        return {key: fingerprint for key, (fingerprint, _) in _records(connection, _records_table(target)).items()}
+        return {key: fingerprint for key, (fingerprint, _) in read_records(connection, records_table(target)).items()}
 
 
 def publish(target: DatabaseTarget, parts: Sequence[Part], *, force: bool, advance: Advance) -> list[Published]:
     """Publish `parts` in one transaction; what is recorded under the same fingerprint is left as it is."""
-    records = _records_table(target)
+    records = records_table(target)
     with _connected(target) as connection:
-        _create_records(connection, records)
-        known = _records(connection, records)
+        create_records(connection, records)
+        known = read_records(connection, records)
         ordered = sorted(parts, key=lambda part: part.name)
-        tables = {part.table.name: _shaped(connection, target, part.table, known) for part in ordered}
+        tables = {part.table.name: _shaped(connection, target, part.table, records, known) for part in ordered}
         connection.commit()
-        _lock(connection, records)
-        there = {} if force else {key: found for key, (found, _) in _records(connection, records).items()}
+        lock(connection, records)
+        there = {} if force else {key: found for key, (found, _) in read_records(connection, records).items()}
         done: list[Published] = []
         for name, of_table in groupby(ordered, key=lambda part: part.table.name):
             every = list(of_table)
@@ -57,7 +60,7 @@ def publish(target: DatabaseTarget, parts: Sequence[Part], *, force: bool, advan
             new = [part for part in every if there.get(part.name) != part.fingerprint]
             done += [Published(target.name, *p.name, p.figures.rows, is_new=False) for p in every if p not in new]
             done += [_publish_part(connection, target, tables[name], part) for part in new]
-            _record(connection, records, tables[name], new)
+            record(connection, records, tables[name], new)
         connection.commit()
         return done
 
@@ -117,13 +120,21 @@ def _figures(connection: sa.Connection, statements: Statements, region: str, *, 
 
 
 def _shaped(
-    connection: sa.Connection, target: DatabaseTarget, table: Table, known: dict[Key, tuple[str, str]]
+    connection: sa.Connection,
+    target: DatabaseTarget,
+    table: Table,
+    records: sa.Table,
+    known: dict[Key, tuple[str, str]],
 ) -> Statements:
-    """The published table and the one beside it, made or brought after the contract."""
+    """The published table and the one beside it, made or brought after the contract.
+
+    Of a table that is not there nothing may be recorded: that is forgotten.
+    """
     there, staged = (table_in(table, connection.dialect, target, staged=beside) for beside in (False, True))
     shapes = {said for (name, _), (_, said) in known.items() if name == table.name}
     inspector = sa.inspect(connection)
     if not inspector.has_table(there.name, schema=there.schema):
+        connection.execute(records.delete().where(records.c.table_name == there.name))
         there.create(connection)
     elif not shapes:
         _check_is_empty(connection, there)
@@ -168,67 +179,11 @@ def _migrate(connection: sa.Connection, there: sa.Table, shapes: list[dict[str, 
         connection.execute(sa.text(f"ALTER TABLE {name} DROP COLUMN {preparer.quote(gone)}"))
 
 
-def _records_table(target: DatabaseTarget) -> sa.Table:
-    return sa.Table(
-        RECORDS,
-        sa.MetaData(),
-        sa.Column("table_name", sa.String(128), primary_key=True),
-        sa.Column("region", sa.String(128), primary_key=True),
-        sa.Column("fingerprint", sa.String(64), nullable=False),
-        sa.Column("shape", sa.Text(), nullable=False),
-        sa.Column("row_count", sa.BigInteger(), nullable=False),
-        sa.Column("published_at", sa.DateTime(), nullable=False),
-        schema=target.schema_name,
-    )
-
-
-def _create_records(connection: sa.Connection, records: sa.Table) -> None:
-    records.create(connection, checkfirst=True)
-    if not connection.execute(sa.select(records.c.region).where(records.c.table_name == EVERYTHING)).first():
-        connection.execute(records.insert(), [_said(EVERYTHING, EVERYTHING, "", "", 0)])
-    connection.commit()
-
-
-def _lock(connection: sa.Connection, records: sa.Table) -> None:
-    """Keep other publishers out until the transaction ends: every database does so for a row that one changes."""
-    mine = records.update().where(records.c.table_name == EVERYTHING).values(published_at=_now())
-    connection.execute(mine)
-
-
-def _records(connection: sa.Connection, records: sa.Table) -> dict[Key, tuple[str, str]]:
-    """Fingerprint and shape of every table and region that is recorded and there."""
-    inspector = sa.inspect(connection)
-    if not inspector.has_table(records.name, schema=records.schema):
-        return {}
-    columns = (records.c.table_name, records.c.region, records.c.fingerprint, records.c.shape)
-    rows = connection.execute(sa.select(*columns).where(records.c.table_name != EVERYTHING)).all()
-    present = {name for name in {row[0] for row in rows} if inspector.has_table(name, schema=records.schema)}
-    return {(f"{row[0]}", f"{row[1]}"): (f"{row[2]}", f"{row[3]}") for row in rows if row[0] in present}
-
-
-def _record(connection: sa.Connection, records: sa.Table, statements: Statements, parts: Sequence[Part]) -> None:
-    said = shape(statements.there, connection.dialect)
-    for part in parts:
-        table, region = part.name
-        of_part = (records.c.table_name == table, records.c.region == region)
-        connection.execute(records.delete().where(*of_part))
-        connection.execute(records.insert(), [_said(table, region, part.fingerprint, said, part.figures.rows)])
-
-
-def _said(table: str, region: str, fingerprint: str, shape: str, rows: int) -> dict[str, Any]:
-    facts = {"table_name": table, "region": region, "fingerprint": fingerprint, "shape": shape, "row_count": rows}
-    return {**facts, "published_at": _now()}
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
-
-
 @contextmanager
 def _connected(target: DatabaseTarget) -> Iterator[sa.Connection]:
     """A connection that rolls back what is not committed. Raises a ClearerError for whatever the database refuses."""
     try:
-        with engine_of(target).connect() as connection:
+        with engine_of(target, {**_patience(target), **target.options}).connect() as connection:
             for statement in _limits(connection.dialect, target):
                 connection.exec_driver_sql(statement)
             connection.commit()
@@ -242,6 +197,13 @@ def _connected(target: DatabaseTarget) -> Iterator[sa.Connection]:
         raise PublishError(what, hint="see what the server's log says of it; no row was changed") from e
     except SQLAlchemyError as e:
         raise PublishError(f"targets.{target.name}: nothing was published: {said(e)}") from e
+
+
+def _patience(target: DatabaseTarget) -> dict[str, object]:
+    """What the driver is told of how long it may wait for an answer."""
+    if target.backend in ("mysql", "mariadb"):
+        return {"read_timeout": target.patience, "write_timeout": target.patience}
+    return {}
 
 
 def _limits(dialect: sa.Dialect, target: DatabaseTarget) -> list[str]:
