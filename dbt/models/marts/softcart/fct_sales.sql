@@ -2,11 +2,8 @@ with sales as (
     select
         sale.*,
         coalesce(sale.timestamp, receipts.received_at) as sold_at,
-        coalesce(
-            {{ local_day('sales', 'sale') }}, {{ day_in('regions.timezone', 'receipts.received_at') }}
-        ) as day
+        coalesce({{ local_day('sales', 'sale') }}, receipts.day) as day
     from {{ current_versions('sales', restated_keys='restated_sales') }} as sale
-    inner join {{ source('clearer', 'regions') }} as regions on regions.region = sale._region
     left join {{ ref('int_sale_receipts') }} as receipts
         on receipts.region = sale._region and receipts.rowid = sale.rowid
 )
