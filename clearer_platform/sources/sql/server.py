@@ -1,5 +1,6 @@
 """Opening a server for one reading: a connection of its own, one snapshot, and what goes wrong said plainly."""
 
+import math
 import os
 import socket
 import threading
@@ -39,9 +40,17 @@ class Opened:
     read_at: datetime
     _alive: "_Patience"
 
+    def asked(self) -> None:
+        """The server is to say something, within its time-out."""
+        self._alive.asked()
+
     def heard(self) -> None:
-        """The server has said something: it may take its time again."""
-        self._alive.heard()
+        """Rows have come. Nothing is waited for until it is asked again, whatever is done with them meanwhile."""
+        self._alive.answered()
+
+    def answered(self) -> None:
+        """Something else has come."""
+        self._alive.answered()
 
 
 @contextmanager
@@ -53,8 +62,15 @@ def opened(source: SqlSource, null: str) -> Iterator[Opened]:
     kind = TABLES.get(source.backend, OtherTable)
     with _reported(source), engine_of(source, _options(source)).connect() as connection, _Patience(source) as alive:
         alive.watch(connection)
-        with kind.snapshot(connection) as read_at:
-            yield Opened(kind(connection, source.table, null), read_at, alive)
+        with kind.snapshot(connection, source.table) as read_at:
+            table = kind(connection, source.table, null)
+            alive.answered()
+            try:
+                yield Opened(table, read_at, alive)
+            finally:
+                # Nothing was written: a server that went away meanwhile need not hear of the end.
+                alive.asked()
+                connection.invalidate()
 
 
 def _options(source: SqlSource) -> dict[str, object]:
@@ -100,12 +116,12 @@ class _Patience:
     """
 
     def __init__(self, source: SqlSource) -> None:
-        self._seconds, self._until = source.timeout, 0.0
+        self._seconds, self._until = source.timeout, math.inf
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> "_Patience":
-        self.heard()
+        self.asked()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -113,9 +129,13 @@ class _Patience:
         if self._thread:
             self._thread.join()
 
-    def heard(self) -> None:
-        """Wait anew."""
+    def asked(self) -> None:
+        """Wait from now on."""
         self._until = time.monotonic() + self._seconds
+
+    def answered(self) -> None:
+        """Wait no longer."""
+        self._until = math.inf
 
     def watch(self, connection: Connection) -> None:
         """Watch over this connection."""

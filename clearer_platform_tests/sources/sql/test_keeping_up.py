@@ -205,9 +205,9 @@ def test_any_history_with_any_readings_ends_at_what_the_server_has(shop, make_ho
 def test_watermarks_are_numbers_and_times():
     number, instant = Column("n", Kind.NUMBER, None), Column("t", Kind.INSTANT, None)
     local = Column("l", Kind.LOCAL, None)
-    assert lower_of("18446744073709551615", number, 1) == "18446744073709551614"
-    assert lower_of("2024-03-01 00:00:00.000001", instant, 0.5) == "2024-02-29 23:59:59.500001"
-    assert lower_of("0001-01-01 00:00:00.000000", instant, 60) == "0001-01-01 00:00:00.000000"
+    assert lower_of("18446744073709551615", number, 1, "UTC") == "18446744073709551614"
+    assert lower_of("2024-03-01 00:00:00.000001", instant, 0.5, "UTC") == "2024-02-29 23:59:59.500001"
+    assert lower_of("0001-01-01 00:00:00.000000", instant, 60, "UTC") == "0001-01-01 00:00:00.000000"
     now = datetime(2024, 7, 1, 12, tzinfo=UTC)
     assert capped("2024-07-01 11:59:59.000000", instant, now, "UTC") == "2024-07-01 11:59:59.000000"
     assert capped("9999-07-01 11:59:59.000000", instant, now, "UTC") == "2024-07-01 11:00:00.000000"
