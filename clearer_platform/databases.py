@@ -106,12 +106,12 @@ class Patience:
     """
 
     def __init__(self, seconds: float) -> None:
-        self._seconds, self._until = seconds, 0.0
+        self._seconds, self._until = seconds, math.inf
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> "Patience":
-        self.heard()
+        self.asked()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -119,18 +119,22 @@ class Patience:
         if self._thread:
             self._thread.join()
 
-    def heard(self) -> None:
-        """Wait anew."""
+    def asked(self) -> None:
+        """It is the server's turn: wait from now on."""
         self._until = time.monotonic() + self._seconds
+
+    def answered(self) -> None:
+        """It is our turn: wait no longer."""
+        self._until = math.inf
 
     @contextmanager
     def only_now(self) -> Iterator[None]:
-        """Wait for the server in here, and afterwards for ever: it is not the server's turn."""
-        self.heard()
+        """Wait for the server in here, and not afterwards."""
+        self.asked()
         try:
             yield
         finally:
-            self._until = math.inf
+            self.answered()
 
     def watch(self, connection: object) -> None:
         """Watch over a driver's connection."""

@@ -4,7 +4,8 @@ Every reading sees one snapshot. It brings the rows from the last watermark on, 
 all rows are compared with those delivered, which finds updates and deletes that a watermark cannot show.
 
 `server.py` opens a snapshot, `table.py` and its kinds write rows as CSV, `spool.py` keeps them on the way, `reading.py`
-makes deliveries of them, `comparing.py` finds what differs, `watermarks.py` knows how far was read.
+makes deliveries of them, `delivered.py` finds those that came before, `comparing.py` what differs from them, and
+`watermarks.py` knows how far was read.
 """
 
 from collections.abc import Collection

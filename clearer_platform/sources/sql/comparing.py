@@ -15,8 +15,10 @@ import duckdb
 from upath import UPath
 
 from clearer_platform.bronze import Delivery, Extract, Found
+from clearer_platform.errors import StorageError
 from clearer_platform.quoting import identifier, literal, literals
 from clearer_platform.settings import Settings
+from clearer_platform.sources.sql.delivered import extract_of
 from clearer_platform.sources.sql.spool import Piece
 from clearer_platform.storage import PARTIAL
 
@@ -30,6 +32,8 @@ Group = tuple[Extract, list[Delivery]]
 class Compared:
     """What is compared, and how."""
 
+    name: str
+    """The region and the table."""
     piece: Piece
     """All rows of the server."""
     columns: Sequence[str]
@@ -62,10 +66,21 @@ def differences(settings: Settings, work: Path, compared: Compared) -> Iterator[
     folder = work / f"{PARTIAL}compared"
     folder.mkdir(parents=True)
     try:
-        with duckdb.connect(folder / "keys.duckdb", config={"memory_limit": settings.memory_limit}) as connection:
-            yield _Comparing(connection, folder, compared).differences()
+        yield _differences(settings, folder, compared)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _differences(settings: Settings, folder: Path, compared: Compared) -> Differences:
+    try:
+        with duckdb.connect(folder / "keys.duckdb", config={"memory_limit": settings.memory_limit}) as connection:
+            return _Comparing(connection, folder, compared).differences()
+    except duckdb.Error as e:
+        # Its first line says what is wrong; further ones may quote rows.
+        raise StorageError(
+            f"{compared.name}: the server's rows could not be compared with those delivered: {str(e).splitlines()[0]}",
+            hint="free memory (CLEARER_MEMORY_LIMIT) or disk space, or look whether bronze is whole, and run again",
+        ) from None
 
 
 class _Comparing:
@@ -135,7 +150,6 @@ class _Comparing:
     def _compare(self) -> None:
         """What became of each key that is not as it was, and in which file it was last."""
         keys = ", ".join(f"coalesce(now.{name}, was.{name}) AS {name}" for name in self.keys)
-        both = " AND ".join(f"now.{name} IS NOT DISTINCT FROM was.{name}" for name in self.keys)
         self.connection.execute(f"""
             CREATE TABLE differing AS
             SELECT * FROM (
@@ -148,7 +162,7 @@ class _Comparing:
                     SELECT {self.key}, max(number) AS number, arg_max(hashed, number) AS hashed,
                         NOT arg_max(are_gone, number) AS is_there
                     FROM was JOIN files USING (filename) GROUP BY {self.key}
-                ) AS was ON {both}
+                ) AS was ON {self._same("now", "was")}
             ) WHERE what IS NOT NULL""")
 
     @property
@@ -157,7 +171,7 @@ class _Comparing:
         return (
             f"SELECT {self._shown([_of(name, self.it.columns) for name in self.it.columns])} "
             f"FROM (SELECT *, {self._key_of(self.it.columns)} FROM {self.now}) AS now "
-            f"SEMI JOIN (FROM differing WHERE what <> 'deleted') AS differing USING ({self.key})"
+            f"SEMI JOIN (FROM differing WHERE what <> 'deleted') AS differing ON {self._same('now', 'differing')}"
         )
 
     @property
@@ -173,8 +187,9 @@ class _Comparing:
             values = ["'true'" if c == self.it.mark else _of(c, extract.columns) for c in self._deleted_columns]
             parts.append(
                 f"SELECT {self._shown(values)} "
-                f"FROM ({rows}) AS was JOIN files USING (filename) "
-                f"SEMI JOIN (FROM differing WHERE what = 'deleted') AS differing USING ({self.key}, number)"
+                f"FROM (FROM ({rows}) JOIN files USING (filename)) AS was "
+                f"SEMI JOIN (FROM differing WHERE what = 'deleted') AS differing "
+                f"ON was.number = differing.number AND {self._same('was', 'differing')}"
             )
         return " UNION ALL ".join(parts)
 
@@ -210,16 +225,14 @@ class _Comparing:
         """Values as `s<i>`, and the key."""
         return ", ".join([*(f"{value} AS s{i}" for i, value in enumerate(values)), *self.keys])
 
+    def _same(self, one: str, other: str) -> str:
+        """Whether rows have the same key; one without a value is a key as well."""
+        return " AND ".join(f"{one}.{name} IS NOT DISTINCT FROM {other}.{name}" for name in self.keys)
+
     def _hashed(self, columns: Sequence[str]) -> str:
         """The hash of all values of a row, whatever columns it lacks; where keys repeat, of all their rows."""
         values = ", ".join(_of(name, columns) for name in self._every)
         return f"sum(hash(row({values}))::HUGEINT) AS hashed"
-
-
-def extract_of(delivery: Delivery) -> Extract:
-    """What was read for a delivery of this source."""
-    assert delivery.manifest.extract is not None
-    return delivery.manifest.extract
 
 
 def _of(name: str, columns: Sequence[str]) -> str:

@@ -1,18 +1,24 @@
 """MySQL and MariaDB: a consistent snapshot of InnoDB, in UTC, streamed; each row comes as the line that it becomes."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, text, types
+from sqlalchemy import Connection, types
 from sqlalchemy.dialects import mysql
 
+from clearer_platform.errors import DeliveryError
 from clearer_platform.sources.sql.columns import Column, Kind
-from clearer_platform.sources.sql.table import BATCH, Table
+from clearer_platform.sources.sql.table import BATCH, Table, as_it_is
 
 CHARACTERS = "utf8mb4"
-BINARY = (types.LargeBinary, types.BINARY, types.VARBINARY)
+BINARY = (types.LargeBinary, types.BINARY, types.VARBINARY, mysql.TINYBLOB, mysql.MEDIUMBLOB, mysql.LONGBLOB)
+"""SQLAlchemy's classes of what is no text; its blobs of MySQL have none in common."""
+LONG_TEXT = (types.Text, types.JSON, mysql.TINYTEXT, mysql.MEDIUMTEXT, mysql.LONGTEXT)
+QUOTE, _COMMA = '"', ", ',', "
 TIME = "'%Y-%m-%d %H:%i:%s.%f'"
 
 
@@ -21,11 +27,13 @@ class MySqlTable(Table):
 
     @classmethod
     @contextmanager
-    def snapshot(cls, connection: Connection) -> Iterator[datetime]:
+    def snapshot(cls, connection: Connection, name: str) -> Iterator[datetime]:
         """A transaction that only reads, and sees what was committed when it began."""
         for statement in (
             "SET SESSION sql_mode = ''",
             "SET SESSION time_zone = '+00:00'",
+            # A delivery is made while rows wait, and the server would not wait for longer than a minute.
+            "SET SESSION net_write_timeout = 86400",
             "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
             "COMMIT",
             "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
@@ -36,6 +44,8 @@ class MySqlTable(Table):
 
     def kind(self, sql_type: types.TypeEngine[Any]) -> Kind:
         """By the type's name; what is not known comes as text."""
+        if isinstance(sql_type, BINARY):
+            return Kind.BARE
         match sql_type:
             case mysql.TIMESTAMP():
                 return Kind.INSTANT
@@ -43,47 +53,87 @@ class MySqlTable(Table):
                 return Kind.LOCAL
             case types.Integer() | types.Numeric() | types.Float() | mysql.BIT():
                 return Kind.NUMBER
-            case types.Date() | types.Time() | mysql.YEAR() | types.LargeBinary() | types.BINARY() | types.VARBINARY():
+            case types.Date() | types.Time() | mysql.YEAR():
                 return Kind.BARE
         return Kind.TEXT
 
     def count(self, watermark: str | None, lower: str | None) -> tuple[int, str | None]:
         """By the server."""
-        highest = f"MAX({self.quoted(watermark)})" if watermark else "NULL"
-        if watermark and self._kinds[watermark] is not Kind.NUMBER:
-            highest = f"DATE_FORMAT({highest}, {TIME})"
-        where, values = self._from(watermark, lower)
-        sql = text(f"SELECT COUNT(*), CAST({highest} AS CHAR) FROM {self.quoted_name}{where}")
-        row = self.connection.execute(sql, values).one()
+        highest = "NULL"
+        if watermark:
+            column = self._named[watermark]
+            highest = self._written(f"MAX({quoted(watermark)})", column)
+        sql = f"SELECT COUNT(*), {highest} FROM {self._table}{self._from(watermark, lower)}"
+        row = as_it_is(self.connection, sql).one()
         return row[0], row[1]
 
     def lines(
         self, order: Sequence[str], watermark: str | None, lower: str | None
     ) -> Generator[list[bytes], None, None]:
         """Written by the server."""
-        where, values = self._from(watermark, lower)
-        fields = ", ',', ".join(self._field(column) for column in self.columns)
-        by = ", ".join(map(self.quoted, order))
-        sql = text(f"SELECT CONCAT({fields}) FROM {self.quoted_name}{where} ORDER BY {by}")
-        streaming = self.connection.execution_options(stream_results=True, max_row_buffer=BATCH)
-        result = streaming.execute(sql, values)
+        by = ", ".join(map(quoted, order))
+        sql = f"SELECT {', '.join(self._cells)} FROM {self._table}{self._from(watermark, lower)} ORDER BY {by}"
+        result = as_it_is(self.connection, sql, stream_results=True, max_row_buffer=BATCH)
+        line: Callable[[Any], bytes] = _line if self._are_long == [False] else self._joined
         try:
             for rows in result.partitions(BATCH):
-                yield [f"{line}\n".encode() for (line,) in rows]
+                yield [line(row) for row in rows]
         except BaseException:
             _abandon(result.cursor)
             self.connection.invalidate()
             raise
 
-    def _from(self, watermark: str | None, lower: str | None) -> tuple[str, dict[str, str]]:
+    @cached_property
+    def _runs(self) -> list[tuple[bool, list[Column]]]:
+        """The columns one after the other: each long text by itself, the others as many as stand together."""
+        return [
+            (is_long, run)
+            for is_long, found in groupby(self.columns, lambda column: isinstance(column.sql_type, LONG_TEXT))
+            for run in ([[column] for column in found] if is_long else [list(found)])
+        ]
+
+    @cached_property
+    def _cells(self) -> list[str]:
+        """SQL for what a line is joined of: one piece, but for long texts."""
+        return [
+            quoted(run[0].name) if is_long else f"CONCAT({_COMMA.join(map(self._field, run))})"
+            for is_long, run in self._runs
+        ]
+
+    @cached_property
+    def _are_long(self) -> list[bool]:
+        return [is_long for is_long, _ in self._runs]
+
+    def _joined(self, row: Sequence[str | None]) -> bytes:
+        """A line with long texts, whose quotes are doubled here: the server takes the square of their number for it."""
+        cells = [
+            (self.null if cell is None else f'"{cell.replace(QUOTE, QUOTE * 2)}"') if is_long else cell
+            for cell, is_long in zip(row, self._are_long, strict=True)
+        ]
+        return _line([None if None in cells else ",".join(map(str, cells))])
+
+    @property
+    def _table(self) -> str:
+        """The table's name in SQL."""
+        return ".".join(quoted(part) for part in (self.schema, self.name) if part)
+
+    def _from(self, watermark: str | None, lower: str | None) -> str:
         if watermark is None or lower is None:
-            return "", {}
-        kind = "DECIMAL(65, 30)" if self._kinds[watermark] is Kind.NUMBER else "DATETIME(6)"
-        return f" WHERE {self.quoted(watermark)} >= CAST(:lower AS {kind})", {"lower": lower}
+            return ""
+        column = self._named[watermark]
+        value = f"CAST('{lower}' AS {'DECIMAL(65, 30)' if column.kind is Kind.NUMBER else 'DATETIME(6)'})"
+        if isinstance(column.sql_type, types.Float):
+            value = f"('{lower}' + 0e0)"
+        return f" WHERE {quoted(watermark)} >= {value}"
 
     def _field(self, column: Column) -> str:
         """SQL for a value as it stands in the line."""
-        name = self.quoted(column.name)
+        name = quoted(column.name)
+        # What is too long for the server's functions becomes NULL: it must not be taken for no value.
+        return f"IF({name} IS NULL, {self._null}, {self._written(name, column)})"
+
+    def _written(self, name: str, column: Column) -> str:
+        """SQL for the text of the value `name`, which is one."""
         value = f"CAST({name} AS CHAR)"
         if column.kind in (Kind.INSTANT, Kind.LOCAL):
             value = f"DATE_FORMAT({name}, {TIME})"
@@ -93,7 +143,7 @@ class MySqlTable(Table):
             value = f"CAST({self._number(name, column.sql_type)} AS CHAR)"
         elif isinstance(column.sql_type, BINARY):
             value = f"HEX({name})"
-        return f"IFNULL({value}, {self._null})"
+        return value
 
     @property
     def _null(self) -> str:
@@ -105,6 +155,21 @@ class MySqlTable(Table):
         if isinstance(sql_type, mysql.FLOAT):
             return f"CAST({name} AS DOUBLE)"
         return f"({name} + 0)" if isinstance(sql_type, mysql.BIT) or getattr(sql_type, "zerofill", False) else name
+
+
+def quoted(name: str) -> str:
+    """A name in SQL."""
+    return f"`{name.replace('`', '``')}`"
+
+
+def _line(row: Sequence[str | None]) -> bytes:
+    (line,) = row
+    if line is None:
+        raise DeliveryError(
+            "a row is longer than the server's functions may write",
+            hint="have max_allowed_packet raised there (SET GLOBAL): twice the bytes of the longest row are enough",
+        )
+    return f"{line}\n".encode()
 
 
 def _abandon(cursor: Any) -> None:

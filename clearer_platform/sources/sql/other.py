@@ -27,7 +27,7 @@ class OtherTable(Table):
 
     @classmethod
     @contextmanager
-    def snapshot(cls, connection: Connection) -> Iterator[datetime]:
+    def snapshot(cls, connection: Connection, name: str) -> Iterator[datetime]:
         """A transaction in the mildest isolation level that shows one state."""
         for level in LEVELS:
             try:
@@ -74,8 +74,8 @@ class OtherTable(Table):
         if watermark is None or lower is None:
             return statement
         column: ColumnElement[Any] = self._table.c[watermark]
-        value = value_of(lower, self._kinds[watermark])
-        if isinstance(value, datetime) and self._kinds[watermark] is Kind.INSTANT:
+        value = value_of(lower, self._named[watermark].kind)
+        if isinstance(value, datetime) and self._named[watermark].kind is Kind.INSTANT:
             value = value.replace(tzinfo=UTC)
         return statement.where(column >= cast(value, column.type))
 

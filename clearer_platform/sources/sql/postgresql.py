@@ -8,11 +8,12 @@ from typing import Any
 
 import psycopg
 from psycopg import sql as composed
-from sqlalchemy import Connection, text, types
+from sqlalchemy import Connection, types
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import ProgrammingError
 
 from clearer_platform.sources.sql.columns import Column, Kind
-from clearer_platform.sources.sql.table import BATCH, Table
+from clearer_platform.sources.sql.table import BATCH, Table, as_it_is, split
 
 TIME = "'YYYY-MM-DD HH24:MI:SS.US'"
 FIRST, LAST = "'0001-01-01'", "'9999-12-31 23:59:59.999999'"
@@ -24,10 +25,11 @@ class PostgreSqlTable(Table):
 
     @classmethod
     @contextmanager
-    def snapshot(cls, connection: Connection) -> Iterator[datetime]:
+    def snapshot(cls, connection: Connection, name: str) -> Iterator[datetime]:
         """A transaction that only reads, and sees what was committed when it began."""
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        _lock(connection, name)
         for statement in (
-            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
             "SET LOCAL TIME ZONE 'UTC'",
             "SET LOCAL datestyle = 'ISO, YMD'",
             "SET LOCAL extra_float_digits = 1",
@@ -39,6 +41,8 @@ class PostgreSqlTable(Table):
     def kind(self, sql_type: types.TypeEngine[Any]) -> Kind:
         """By the type's name; what is not known comes as text."""
         match sql_type:
+            case postgresql.DOMAIN():
+                return self.kind(sql_type.data_type)
             case types.DateTime():
                 return Kind.INSTANT if sql_type.timezone else Kind.LOCAL
             case types.Integer() | types.Numeric() | types.Float():
@@ -49,22 +53,20 @@ class PostgreSqlTable(Table):
 
     def count(self, watermark: str | None, lower: str | None) -> tuple[int, str | None]:
         """By the server."""
-        highest = "NULL"
-        if watermark:
-            highest = self._time(f"max({self.quoted(watermark)})", self._kinds[watermark])
-        sql = f"SELECT count(*), ({highest})::text FROM {self.quoted_name}{self._from(watermark, lower)}"
-        row = self.connection.execute(text(sql.replace(":", r"\:"))).one()
+        highest = self._highest(self._named[watermark]) if watermark else "NULL"
+        sql = f"SELECT count(*), ({highest})::text FROM {_quoted(self.schema, self.name)}{self._from(watermark, lower)}"
+        row = as_it_is(self.connection, sql).one()
         return row[0], row[1]
 
     def lines(
         self, order: Sequence[str], watermark: str | None, lower: str | None
     ) -> Generator[list[bytes], None, None]:
         """Written by the server."""
-        fields = ", ".join(f"{self._field(c)} AS {self.quoted(c.name)}" for c in self.columns)
-        by = ", ".join(f"{self.quoted_name}.{self.quoted(name)}" for name in order)
-        quoted = ", ".join(self.quoted(c.name) for c in self.columns if c.kind is Kind.TEXT)
+        fields = ", ".join(f"{self._field(c)} AS {_quoted(c.name)}" for c in self.columns)
+        by = ", ".join(_quoted(self.schema, self.name, name) for name in order)
+        quoted = ", ".join(_quoted(c.name) for c in self.columns if c.kind is Kind.TEXT)
         force = f", FORCE_QUOTE ({quoted})" if quoted else ""
-        rows = f"SELECT {fields} FROM {self.quoted_name}{self._from(watermark, lower)} ORDER BY {by}"
+        rows = f"SELECT {fields} FROM {_quoted(self.schema, self.name)}{self._from(watermark, lower)} ORDER BY {by}"
         statement = f"COPY ({rows}) TO STDOUT (FORMAT csv, NULL {_literal(self.null)}{force})"
         driver = self.connection.connection.driver_connection
         assert isinstance(driver, psycopg.Connection)
@@ -77,15 +79,25 @@ class PostgreSqlTable(Table):
     def _from(self, watermark: str | None, lower: str | None) -> str:
         if watermark is None or lower is None:
             return ""
-        kind = {Kind.NUMBER: "numeric", Kind.INSTANT: "timestamptz"}.get(self._kinds[watermark], "timestamp")
-        return f" WHERE {self.quoted(watermark)} >= {_literal(lower)}::{kind}"
+        column = self._named[watermark]
+        # An overlap may leave fractions of a whole number; all else is compared as the column's own type.
+        kind = "::numeric" if column.kind is Kind.NUMBER and not isinstance(_base(column), types.Float) else ""
+        return f" WHERE {_quoted(watermark)} >= {_literal(lower)}{kind}"
+
+    def _highest(self, column: Column) -> str:
+        """SQL for the highest watermark: no NaN and no infinity, above which nothing could ever come."""
+        name = _quoted(column.name)
+        among = "" if isinstance(_base(column), types.Integer) else f" FILTER (WHERE {name} < 'NaN')"
+        if column.kind is not Kind.NUMBER:
+            among = f" FILTER (WHERE {name} BETWEEN {FIRST} AND {LAST})"
+        return self._time(f"max({name}){among}", column.kind)
 
     def _field(self, column: Column) -> str:
         """SQL for a value as COPY is to write it."""
-        name = self.quoted(column.name)
+        name = _quoted(column.name)
         if column.kind in (Kind.INSTANT, Kind.LOCAL):
             return self._time(name, column.kind)
-        if isinstance(column.sql_type, postgresql.BYTEA):
+        if isinstance(_base(column), postgresql.BYTEA):
             return f"encode({name}, 'hex')"
         return f"{name}::text" if column.kind is Kind.TEXT else name
 
@@ -95,6 +107,32 @@ class PostgreSqlTable(Table):
             return name
         local = f"({name} AT TIME ZONE 'UTC')" if kind is Kind.INSTANT else name
         return f"CASE WHEN {local} BETWEEN {FIRST} AND {LAST} THEN to_char({local}, {TIME}) ELSE {name}::text END"
+
+
+def _lock(connection: Connection, name: str) -> None:
+    """Hold off changes of the table before the snapshot is taken.
+
+    To a snapshot from before a change that writes the table anew (ALTER TABLE, TRUNCATE) the table is empty.
+    """
+    try:
+        with connection.begin_nested():
+            as_it_is(connection, f"LOCK TABLE {_quoted(*split(name))} IN ACCESS SHARE MODE")
+    except ProgrammingError:
+        # No table (what there is of another kind is not written anew), or no right: reading it will say so.
+        pass
+
+
+def _base(column: Column) -> types.TypeEngine[Any]:
+    """The type below the domains."""
+    sql_type = column.sql_type
+    while isinstance(sql_type, postgresql.DOMAIN):
+        sql_type = sql_type.data_type
+    return sql_type
+
+
+def _quoted(*names: str | None) -> str:
+    """A name in SQL, of parts."""
+    return composed.Identifier(*filter(None, names)).as_string()
 
 
 def _literal(value: str) -> str:

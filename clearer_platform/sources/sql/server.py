@@ -34,9 +34,17 @@ class Opened:
     read_at: datetime
     _alive: Patience
 
+    def asked(self) -> None:
+        """The server is to say something, within its time-out."""
+        self._alive.asked()
+
     def heard(self) -> None:
-        """The server has said something: it may take its time again."""
-        self._alive.heard()
+        """Rows have come. Nothing is waited for until it is asked again, whatever is done with them meanwhile."""
+        self._alive.answered()
+
+    def answered(self) -> None:
+        """Something else has come."""
+        self._alive.answered()
 
 
 @contextmanager
@@ -49,8 +57,15 @@ def opened(source: SqlSource, null: str) -> Iterator[Opened]:
     engine = engine_of(source, _options(source))
     with _reported(source), engine.connect() as connection, Patience(source.timeout) as alive:
         alive.watch(connection.connection.driver_connection)
-        with kind.snapshot(connection) as read_at:
-            yield Opened(kind(connection, source.table, null), read_at, alive)
+        with kind.snapshot(connection, source.table) as read_at:
+            table = kind(connection, source.table, null)
+            alive.answered()
+            try:
+                yield Opened(table, read_at, alive)
+            finally:
+                # Nothing was written: a server that went away meanwhile need not hear of the end.
+                alive.asked()
+                connection.invalidate()
 
 
 def _options(source: SqlSource) -> dict[str, object]:

@@ -5,16 +5,15 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import IO
 
-from clearer_platform import bronze
-from clearer_platform.bronze import Delivery, Extract, Found, Receipt, receive
+from clearer_platform.bronze import Extract, Found, Receipt, receive
 from clearer_platform.contracts import Contract, LoadMode
 from clearer_platform.platform import Platform
 from clearer_platform.regions import Layout, SqlSource, TableSource
 from clearer_platform.sources.sql import watermarks
 from clearer_platform.sources.sql.columns import Column, Kind
-from clearer_platform.sources.sql.comparing import Compared, Differences, differences, extract_of
+from clearer_platform.sources.sql.comparing import Compared, Differences, differences
+from clearer_platform.sources.sql.delivered import ends_with, extract_of, known
 from clearer_platform.sources.sql.kept import keep
 from clearer_platform.sources.sql.server import Opened, Unanswered
 from clearer_platform.sources.sql.spool import Piece, Spool
@@ -85,66 +84,98 @@ class Snapshot:
 
     def _deliver_picture(self) -> None:
         """All rows: they are the whole picture, and no part of it can come alone."""
-        count, _ = self.table.count(None, None)
+        count, _ = self._count(None, None)
         piece = self._everything(count)
         self._receive(piece, f"{self.reading.table}.csv", self._extract(piece))
 
     def _deliver_rows(self) -> None:
         """The rows from the last watermark on; all of them where nothing was delivered yet."""
-        column = self.columns[self.source.watermark] if self.source.watermark else None
+        column = self._column
         lower = self._lower(column) if column else None
-        count, upper = self.table.count(self.source.watermark, lower)
-        if column and upper is not None:
-            upper = watermarks.capped(upper, column, self.server.read_at, self.reading.form.timezone)
+        count, upper = self._count(self.source.watermark, lower)
         order = list(dict.fromkeys([*filter(None, [self.source.watermark]), *self.key]))
         pieces = self.spool.pieces(self._rows(order, lower, count), self.source.rows)
         for number, (piece, is_last) in enumerate(_with_last(pieces)):
             if is_last and not number and self._is_old(piece):
                 piece.path.unlink()
                 return
-            extract = self._extract(
-                piece, lower=lower if not number else piece.first, upper=upper if is_last else piece.last
-            )
+            first, last = (watermarks.usable(text, column) if column else None for text in (piece.first, piece.last))
+            extract = self._extract(piece, lower=lower if not number else first, upper=upper if is_last else last)
             self._receive(piece, self._slot(number), extract)
 
     def _deliver_differences(self) -> None:
         """What a comparison of all rows finds."""
-        count, _ = self.table.count(None, None)
+        count, upper = self._count(self.source.watermark, None)
         everything, names = self._everything(count), list(self.columns)
-        how = Compared(everything, names, self.known, self.key, self.null, self._mark, self.source.rows)
+        name = f"{self.reading.region} {self.reading.table}"
+        how = Compared(name, everything, names, self.known, self.key, self.null, self._mark, self.source.rows)
         try:
             with differences(self.reading.platform.settings, self.work, how) as found:
-                self._deliver_found(found, names)
+                self._deliver_found(found, upper)
         finally:
             everything.path.unlink(missing_ok=True)
 
-    def _deliver_found(self, differing: Differences, names: Sequence[str]) -> None:
+    def _deliver_found(self, differing: Differences, upper: str | None) -> None:
+        """The last of the deliveries says that all of the table up to `upper` has been delivered."""
         found = differing.found
         for number, piece in enumerate(differing.changed):
-            self._receive(piece, self._slot(number, "changed"), self._extract(piece, found=found))
+            is_last = not differing.deleted and number + 1 == len(differing.changed)
+            extract = self._extract(piece, found=found, upper=upper if is_last else None)
+            self._receive(piece, self._slot(number, "changed"), extract)
         for number, piece in enumerate(differing.deleted):
-            extract = self._extract(piece, found=found, columns=differing.deleted_columns, are_deleted=True)
+            is_last, columns = number + 1 == len(differing.deleted), differing.deleted_columns
+            extract = self._extract(
+                piece, found=found, columns=columns, upper=upper if is_last else None, are_deleted=True
+            )
             self._receive(piece, self._slot(number, "deleted"), extract)
+        if found.deleted and not (differing.changed or differing.deleted) and found != self._found_before:
+            # A contract without a tombstone cannot say that rows are deleted; that they are stands here, once.
+            piece = self.spool.nothing()
+            self._receive(piece, self._slot(0, "found"), self._extract(piece, found=found))
+
+    @property
+    def _found_before(self) -> Found | None:
+        return next((found for d in reversed(self.known) if (found := extract_of(d).found)), None)
 
     def _rows(self, order: Sequence[str], lower: str | None, count: int) -> Iterator[list[bytes]]:
         """The rows, as many as the server counted. Raises Torn where it sends more or less."""
         done = 0
         watermark = self.source.watermark if lower is not None else None
-        for some in self._streams.enter_context(closing(self.table.lines(order, watermark, lower))):
+        stream = self._streams.enter_context(closing(self.table.lines(order, watermark, lower)))
+        self._streams.callback(self.server.asked)
+        self.server.asked()
+        for some in stream:
             self.server.heard()
             done += len(some)
             self.reading.progress(done, count)
             yield some
+            self.server.asked()
+        self.server.heard()
         if done != count:
             raise Torn(
                 f"the server counted {count:,} rows and sent {done:,}", hint="its tables need transactions (InnoDB)"
             )
 
+    def _count(self, watermark: str | None, lower: str | None) -> tuple[int, str | None]:
+        """How many rows there are from `lower` on, and up to where the table is read with them."""
+        self.server.asked()
+        count, upper = self.table.count(watermark, lower)
+        self.server.answered()
+        if self._column is None or (upper := watermarks.usable(upper, self._column)) is None:
+            return count, None
+        return count, watermarks.capped(upper, self._column, self.server.read_at, self.reading.form.timezone)
+
+    @property
+    def _column(self) -> Column | None:
+        """The watermark's column."""
+        return self.columns[self.source.watermark] if self.source.watermark else None
+
     def _lower(self, column: Column) -> str | None:
         """From where to read on: an overlap below the highest watermark of all deliveries."""
-        uppers = [extract.upper for extract in map(extract_of, self.known) if extract.upper and self._is_same(extract)]
-        upper = watermarks.highest(uppers, column)
-        return None if upper is None else watermarks.lower_of(upper, column, self.source.overlap)
+        known = [extract.upper for extract in map(extract_of, self.known) if self._is_same(extract)]
+        uppers = [upper for text in known if (upper := watermarks.usable(text, column))]
+        upper, zone = watermarks.highest(uppers, column), self.reading.form.timezone
+        return None if upper is None else watermarks.lower_of(upper, column, self.source.overlap, zone)
 
     def _is_same(self, extract: Extract) -> bool:
         """Whether a delivery was read by the column by which the table is read now."""
@@ -155,15 +186,7 @@ class Snapshot:
         before = next((d for d in reversed(self.known) if not extract_of(d).found), None)
         if before is None or extract_of(before).columns != tuple(self.columns) or extract_of(before).null != self.null:
             return False
-        size = piece.path.stat().st_size - len(self.spool.header)
-        at = before.manifest.size - size
-        if at < len(self.spool.header):
-            return False
-        with before.content.open("rb") as then, piece.path.open("rb") as now:
-            then.seek(at - 1)
-            now.seek(len(self.spool.header) - 1)
-            # From the line end before the first row on.
-            return all(a == b for a, b in zip(_blocks(then), _blocks(now), strict=True))
+        return ends_with(before, piece.path, len(self.spool.header))
 
     def _receive(self, piece: Piece, slot: str, extract: Extract) -> None:
         reading = self.reading
@@ -225,14 +248,6 @@ class Snapshot:
         return pieces[0] if pieces else self.spool.nothing()
 
 
-def known(platform: Platform, region: str, table: str) -> list[Delivery]:
-    """What this source has delivered of a table and counts, the oldest first: nothing from before a restored backup."""
-    found = [slot.current for slot in bronze.slots(platform.layout(region), table)]
-    restored = max((d.manifest.received_at for d in found if d.manifest.restores), default=None)
-    ours = [d for d in found if d.manifest.extract and (restored is None or d.manifest.received_at > restored)]
-    return sorted(ours, key=lambda d: (d.manifest.day, d.manifest.received_at))
-
-
 def _with_last(pieces: Iterator[Piece]) -> Iterator[tuple[Piece, bool]]:
     """Each, and whether it is the last: known only once there is another, or the rows are at their end."""
     before = next(pieces, None)
@@ -240,7 +255,3 @@ def _with_last(pieces: Iterator[Piece]) -> Iterator[tuple[Piece, bool]]:
         after = next(pieces, None)
         yield before, after is None
         before = after
-
-
-def _blocks(file: IO[bytes]) -> Iterator[bytes]:
-    return iter(lambda: file.read(1 << 20), b"")

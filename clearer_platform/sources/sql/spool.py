@@ -1,7 +1,7 @@
 """The spool: rows of a reading in files of the region's work folder, on their way to becoming deliveries."""
 
-import csv
 import io
+import re
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,6 +11,9 @@ from pathlib import Path
 
 from clearer_platform.sources.sql.columns import Column, Kind
 from clearer_platform.storage import PARTIAL, reported
+
+QUOTED = re.compile(rb'"[^"]*"')
+"""What stands in quotes: a watermark never does, however long the texts beside it are."""
 
 
 class NullTaken(Exception):
@@ -74,7 +77,7 @@ class Spool:
         """The watermark of a row."""
         if self._place is None:
             return None
-        value = next(csv.reader(io.StringIO(row.decode("utf-8", "replace"), newline="")))[self._place]
+        value = QUOTED.sub(b"", row).rstrip(b"\n").split(b",")[self._place].decode()
         return None if value == self.null else value
 
     def _cut(self, rows: list[bytes], room: int, before: bytes) -> tuple[list[bytes], list[bytes]]:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, inspect, types
+from sqlalchemy import Connection, CursorResult, inspect, types
 from sqlalchemy.exc import NoSuchTableError
 
 from clearer_platform.errors import DeliveryError
@@ -21,20 +21,30 @@ BATCH = 10_000
 """Rows that are taken from the server at a time."""
 
 
+def as_it_is(connection: Connection, sql: str, **options: Any) -> CursorResult[*tuple[Any, ...]]:
+    """Execute SQL without parameters just as it is written: a per cent sign or colon in it is one."""
+    return connection.execution_options(no_parameters=True, **options).exec_driver_sql(sql)
+
+
+def split(name: str) -> tuple[str | None, str]:
+    """The schema, if there is one, and the table that the registry's name of a table means."""
+    schema, _, table = name.rpartition(".")
+    return schema or None, table
+
+
 class Table(ABC):
     """A table or view in the snapshot of an open connection."""
 
     def __init__(self, connection: Connection, name: str, null: str) -> None:
         self.connection, self.null = connection, null
-        schema, _, table = name.rpartition(".")
-        self.schema, self.name = schema or None, table
+        self.schema, self.name = split(name)
         self.columns = self._columns()
-        self._kinds = {column.name: column.kind for column in self.columns}
+        self._named = {column.name: column for column in self.columns}
 
     @classmethod
     @abstractmethod
-    def snapshot(cls, connection: Connection) -> AbstractContextManager[datetime]:
-        """Within it every statement sees the same rows; the instant that it is of."""
+    def snapshot(cls, connection: Connection, name: str) -> AbstractContextManager[datetime]:
+        """Within it every statement sees the same rows of the table `name`; the instant that it is of."""
 
     @abstractmethod
     def count(self, watermark: str | None, lower: str | None) -> tuple[int, str | None]:
@@ -49,16 +59,6 @@ class Table(ABC):
     @abstractmethod
     def kind(self, sql_type: types.TypeEngine[Any]) -> Kind:
         """How values of a type are written."""
-
-    @property
-    def quoted_name(self) -> str:
-        """The table's name in SQL."""
-        prepare = self.connection.dialect.identifier_preparer
-        return ".".join(prepare.quote_identifier(part) for part in (self.schema, self.name) if part)
-
-    def quoted(self, column: str) -> str:
-        """A column's name in SQL."""
-        return self.connection.dialect.identifier_preparer.quote_identifier(column)
 
     def _columns(self) -> tuple[Column, ...]:
         try:

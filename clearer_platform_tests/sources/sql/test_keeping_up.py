@@ -105,6 +105,17 @@ def test_updates_and_deletes_that_a_watermark_cannot_see_are_found_and_recorded(
     assert home.current()[5]["note"] == "again"
 
 
+def test_a_comparison_counts_as_far_as_it_read(server, make_home):
+    home = make_home(server, BY_ID)
+    add(server, *range(1, 11))
+    home.fetch()
+    add(server, 20, 30)
+    run(server, "DELETE FROM orders WHERE id = 1")
+    _, deleted = home.fetch(compare=True)
+    assert deleted.manifest.extract.upper == "30"
+    assert ids(home.fetch(compare=False)) == [30]
+
+
 def test_columns_may_be_called_as_the_comparison_calls_its_own(shop, make_home):
     names = ("rowid", "k0", "c0", "n", "number", "what", "filename", "hashed", "last")
     run(shop, MYSQL.replace("due DATE", "due DATE, " + ", ".join(f"`{name}` INT" for name in names)))
@@ -205,9 +216,9 @@ def test_any_history_with_any_readings_ends_at_what_the_server_has(shop, make_ho
 def test_watermarks_are_numbers_and_times():
     number, instant = Column("n", Kind.NUMBER, None), Column("t", Kind.INSTANT, None)
     local = Column("l", Kind.LOCAL, None)
-    assert lower_of("18446744073709551615", number, 1) == "18446744073709551614"
-    assert lower_of("2024-03-01 00:00:00.000001", instant, 0.5) == "2024-02-29 23:59:59.500001"
-    assert lower_of("0001-01-01 00:00:00.000000", instant, 60) == "0001-01-01 00:00:00.000000"
+    assert lower_of("18446744073709551615", number, 1, "UTC") == "18446744073709551614"
+    assert lower_of("2024-03-01 00:00:00.000001", instant, 0.5, "UTC") == "2024-02-29 23:59:59.500001"
+    assert lower_of("0001-01-01 00:00:00.000000", instant, 60, "UTC") == "0001-01-01 00:00:00.000000"
     now = datetime(2024, 7, 1, 12, tzinfo=UTC)
     assert capped("2024-07-01 11:59:59.000000", instant, now, "UTC") == "2024-07-01 11:59:59.000000"
     assert capped("9999-07-01 11:59:59.000000", instant, now, "UTC") == "2024-07-01 11:00:00.000000"

@@ -55,6 +55,14 @@ def test_texts_are_what_they_were(server, make_home):
     assert not home.fetch(), "nothing has changed"
 
 
+@pytest.mark.timeout(60)
+def test_a_long_text_full_of_quotes_takes_no_longer_than_any_other(shop, make_home):
+    run(shop, MYSQL, "INSERT INTO orders (id, note, amount) VALUES (1, REPEAT('\"', 1000000), 2), (2, NULL, 3)")
+    first, second = make_home(shop).silver_after()
+    assert first["note"] == '"' * 1_000_000
+    assert (second["note"], first["amount"], second["amount"]) == (None, 2, 3)
+
+
 def test_numbers_times_and_truth_are_exact(server, make_home):
     # SQLite itself keeps decimals as floats.
     largest = "99999999.9999" if server.drivername == "sqlite" else "9999999999999999.9999"

@@ -46,7 +46,7 @@ class Session:
         """Run a COPY with what it is to read."""
         with self._patience.only_now(), self.cursor.copy(sql.encode()) as stream:
             for block in blocks:
-                self._patience.heard()
+                self._patience.asked()
                 stream.write(block)
 
     def value(self, sql: str, *parameters: object) -> Any:
@@ -73,7 +73,7 @@ def transaction(target: DatabaseTarget) -> Iterator[Session]:
                 try:
                     yield Session(cursor, _limits(cursor, target), patience)
                 finally:
-                    patience.heard()  # The end of the transaction is waited for as well.
+                    patience.asked()  # The end of the transaction is waited for as well.
         finally:
             connection.close()
 
