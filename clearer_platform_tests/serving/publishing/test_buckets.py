@@ -110,6 +110,18 @@ def test_what_somebody_changed_in_the_target_is_told_and_mended_by_force(target,
     assert counts(put(target, part_of(gold, table, rows), force=True)) == [(1, 2, 0, 97)]
 
 
+def test_in_mode_upsert_every_row_is_compared(target, admin):
+    """What gold no longer has stays, and what somebody changed is mended: no digest says what is there."""
+    target, table, gold = target.model_copy(update={"mode": "upsert"}), keyed("bigint"), ByHand()
+    rows: dict[int, Any] = {key: ("x", key) for key in range(100)}
+    put(target, part_of(gold, table, rows, "upsert"))
+    admin.execute("UPDATE gold.keyed SET n = 7 WHERE id = 3")
+    del rows[50]
+    rows[90] = ("y", 0)
+    assert counts(put(target, part_of(gold, table, rows, "upsert"))) == [(0, 2, 0, 97)]
+    assert admin.execute("SELECT count(*), sum(n) FROM gold.keyed").fetchone() == (100, sum(range(100)) - 90)
+
+
 def test_a_column_that_was_dropped_there_is_filled_again(target, admin):
     table, gold = keyed("bigint"), ByHand()
     put(target, part_of(gold, table, {1: ("x", 1), 100: ("y", 2)}))

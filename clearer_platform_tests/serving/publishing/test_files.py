@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -190,6 +191,22 @@ def test_a_column_more_in_delta(platform, gold):
     gold.connection.execute("ALTER TABLE gold.every_kind ADD COLUMN more VARCHAR DEFAULT 'x'")
     put(platform, target, gold.of(every_kind(more="varchar")))
     assert {row["more"] for row in rows_by_hand(platform.settings.home / "lake/every_kind")} == {"x"}
+
+
+@pytest.mark.parametrize("kind", ["csv", "delta"])
+def test_what_would_not_equal_gold_is_not_published(platform, gold, kind):
+    """What was there before stays, to the row."""
+    target, folder = target_of(kind, "out"), platform.settings.home / "out"
+    put(platform, target, gold.part(TABLE, SOME))
+    figures, part = gold.part(TABLE, SOME).figures, gold.part(TABLE, SOME[:1])
+    with pytest.raises(PublishError, match="every_kind of eu would not equal gold: 1 rows for 2"):
+        put(platform, target, replace(part, figures=figures))
+    if kind == "csv":
+        assert (folder / "eu/every_kind.csv").read_bytes().count(b'"eu"') == 2
+    else:
+        from deltalake import DeltaTable
+
+        assert DeltaTable(str(folder / "every_kind")).to_pyarrow_table().num_rows == 2
 
 
 @pytest.fixture

@@ -117,6 +117,16 @@ def test_only_what_differs_is_written(target, admin):
     assert record == [("every_kind", "eu", 3)]
 
 
+@pytest.mark.parametrize("key", [("region", "id"), ()])
+def test_the_rows_of_other_regions_stay(target, admin, key):
+    """With a key, without one, and where every row is compared."""
+    table, eu, us = every_kind(key=key), ByHand("eu"), ByHand("us")
+    put(target, eu.part(table, SOME), us.part(table, SOME))
+    put(target, eu.part(table, SOME[:2]))
+    put(target, eu.part(table, SOME[:1]), force=True)
+    assert [row[0] for row in there(admin)] == ["eu", "us", "us", "us"]
+
+
 def test_in_mode_upsert_older_rows_stay(warehouse, target, admin):
     target, gold = target_of(warehouse, mode="upsert"), ByHand()
     put(target, gold.part(TABLE, SOME))
