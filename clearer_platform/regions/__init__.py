@@ -1,8 +1,9 @@
 """The registry (`regions.toml`) and where a region keeps its data. A new region is a block of TOML."""
 
+from clearer_platform.regions.forms import CsvFormat, TableSource
 from clearer_platform.regions.http import HttpSource
 from clearer_platform.regions.layout import Layout
-from clearer_platform.regions.registry import CsvFormat, Region, Registry, TableSource, load_registry
+from clearer_platform.regions.registry import Region, Registry, load_registry
 from clearer_platform.regions.sql import SqlSource
 from clearer_platform.regions.targets import DatabaseTarget, FolderTarget, Target
 
