@@ -23,7 +23,7 @@ from clearer_platform.silver.bad import REPEATED_KEY, records_of, unread
 from clearer_platform.silver.outcome import Problem, Refusal
 from clearer_platform.silver.prepare import Prepared, prepare
 from clearer_platform.silver.query import Judgement, reader
-from clearer_platform.silver.sql import identifier
+from clearer_platform.silver.sql import held, identifier
 from clearer_platform.silver.tally import problem
 from clearer_platform.silver.validate import Unreadable, Years, execute, far, options
 from clearer_platform.sources.batches import MalformedBatch
@@ -114,9 +114,9 @@ class Screen:
         self._years.expect([prepared.delivery.day])
         texts = reader(judgement, [prepared.readable], options([prepared], in_pieces=False))
         tombstone = self._contract.tombstone
-        is_gone = f"coalesce({identifier(tombstone)}, false)" if tombstone in judgement.delivered else "false"
+        is_gone = f"coalesce({held(tombstone)}, false)" if tombstone and tombstone in judgement.delivered else "false"
         wanted = [f"{KEY}, {RULES}, {is_gone} AS {GONE}"]
-        wanted += [f"CAST({identifier(c)} AS VARCHAR) AS {identifier(c)}" for c in columns if c in judgement.delivered]
+        wanted += [f"CAST({held(c)} AS VARCHAR) AS {identifier(c)}" for c in columns if c in judgement.delivered]
         while True:
             query = f"SELECT {', '.join(wanted)} FROM ({judgement.sql(texts, self._years.known)})"
             try:
