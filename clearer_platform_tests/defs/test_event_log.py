@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pytest
 
 from clearer_platform.definitions import build_defs
 from clearer_platform.defs.event_log import KEPT
@@ -62,6 +63,7 @@ def _wiped(instance: dg.DagsterInstance) -> bool:
     return before and not instance.has_asset_key(asset)
 
 
+@pytest.mark.slow
 def test_it_remembers_what_the_stock_one_remembers(
     platform: Platform, built: Gold, delivered: Deliver, tmp_path: Path
 ) -> None:

@@ -142,6 +142,7 @@ def test_pictures_equal_plain_python(played: tuple[Histories, Path, Sequence[dic
     assert compared > 20
 
 
+@pytest.mark.slow
 def test_order_of_processing_does_not_matter(played: tuple[Histories, Path, Sequence[dict[str, int]]]) -> None:
     """The same files, coming in an order of their own over several builds, make the same warehouse."""
     histories, followed, _ = played

@@ -60,6 +60,7 @@ class Both(Histories):
         return None
 
 
+@pytest.mark.slow
 def test_any_history_part_by_part_equals_a_rebuild(tmp_path: Path, prepared_dbt: Path) -> None:
     """After every step, in all that the warehouse has, its own records included; the as-of date changes too."""
     platform = synthetic(tmp_path / "home", 5, SEED, prepared_dbt, further=("stores",)).platform

@@ -225,6 +225,7 @@ def test_how_many_wait_is_warned_about(phases: tuple[Sequence[Seen], Sequence[go
     assert {test.severity for test in warned} == {"warn"}
 
 
+@pytest.mark.slow
 def test_marts_by_day_restate_the_days_of_what_is_held_back_or_released(
     tmp_path: Path, prepared_dbt: Path, modules: tuple[str, ...]
 ) -> None:

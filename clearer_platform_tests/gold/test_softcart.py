@@ -162,6 +162,7 @@ def test_updates_deletes_late_rows_and_repeats_by_hand(shop: Shop) -> None:
     assert (facts.keys(), facts[2][6] > received) == ({1, 2, 9}, True)
 
 
+@pytest.mark.slow
 def test_any_history_equals_a_rebuild_and_plain_python(shop: Shop) -> None:
     random = Random(SEED)
     for _ in range(STEPS):

@@ -134,6 +134,7 @@ def moments(dice: random.Random, sent: list[Sent]) -> Iterator[list[Sent]]:
         yield sent[start:end]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @settings(max_examples=EFFORT, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 @given(seed=st.integers(0, 10**9))

@@ -43,6 +43,7 @@ def deliver_and_bring_up(region: StoreRegion) -> None:
     region.bring_up()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_kill_at_any_commit_point(stores: StoreRegion, tmp_path: Path) -> None:
     ends_like_a_clean_run(

@@ -59,6 +59,7 @@ def test_the_real_extracts_from_mysql_to_postgresql(carriage, real_data):
         assert connection.execute(text(stamps)).all() == before, "a run that finds nothing new writes no row"
 
 
+@pytest.mark.slow
 def test_random_kills_and_changes_end_at_what_the_shop_holds(carriage):
     killed = _live(carriage, random.Random(5), runs=5 * EFFORT)
     assert killed

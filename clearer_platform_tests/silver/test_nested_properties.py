@@ -22,7 +22,7 @@ from clearer_platform.silver.header import Header
 from clearer_platform.silver.nested import judge_nested
 from clearer_platform.silver.query import Judgement
 from clearer_platform.silver.spans import overlapping
-from clearer_platform.silver.sql import identifier
+from clearer_platform.silver.sql import held, identifier
 from clearer_platform.silver.validate import JUDGED, Share, Years
 from clearer_platform_tests.conftest import EFFORT
 from clearer_platform_tests.silver.nesting import INTERVALS, PERIODS, TABLE, StoreRegion, array, interval, period
@@ -115,8 +115,9 @@ def records(texts: list[str]) -> Iterator[tuple[duckdb.DuckDBPyConnection, Judge
     with duckdb.connect() as con:
         con.execute("SET TimeZone = 'UTC'")
         con.execute(
-            f"CREATE TEMP TABLE {parent.table(JUDGED)} AS SELECT 0 AS _file, 's' AS store_id, '[]' AS install_history, "
-            "unnest($1::VARCHAR[]) AS subscription_history, []::VARCHAR[] AS _rules",
+            f"CREATE TEMP TABLE {parent.table(JUDGED)} AS SELECT 0 AS _file, 's' AS {held('store_id')}, "
+            f"'[]' AS {held('install_history')}, unnest($1::VARCHAR[]) AS {held('subscription_history')}, "
+            "[]::VARCHAR[] AS _rules",
             [texts],
         )
         yield con, parent
@@ -129,8 +130,8 @@ def judged(texts: list[str]) -> list[tuple[Any, ...]]:
         years, shares = Years(set(range(2020, 2026))), [Share(mock.Mock(), 0, len(texts))]
         child = judge_nested(con, parent, SUBSCRIPTION_PERIODS, SOURCE.of_nested(PERIODS), shares, years)
         names = ["_row", *(column.name for column in SUBSCRIPTION_PERIODS.columns), "_rules", "_warnings", "_extra"]
-        columns = ", ".join(map(identifier, names))
-        return con.execute(f"SELECT {columns} FROM {child.table(JUDGED)} ORDER BY _row, position").fetchall()
+        columns = ", ".join(map(held, names))
+        return con.execute(f"SELECT {columns} FROM {child.table(JUDGED)} ORDER BY _row, {held('position')}").fetchall()
 
 
 @slow
