@@ -145,6 +145,7 @@ def no_two_wrote_at_once(platform: Platform) -> Noted:
     return notes
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_runs_of_one_region_queue_and_those_of_two_do_not(home: Platform) -> None:
     """Eight ranges asked for at once: one of a region at a time, and both regions at the same time."""

@@ -229,6 +229,7 @@ def test_runs_outlive_the_warm_process_and_end_as_ever(own: Bench, monkeypatch: 
         own.launch(own.created())  # It is left to Dagster's own launcher, which has no code server here.
 
 
+@pytest.mark.slow
 def test_code_that_has_changed_is_loaded_again(own: Bench, tmp_path: Path) -> None:
     own.ends(own.launch(own.created()))
     (tmp_path / "more.py").write_text(CONTRACT.format("another"))

@@ -185,6 +185,7 @@ def served(platform: Platform) -> list[object]:
     return [marts(platform.layout("eu").warehouse), marts(platform.global_layout.warehouse)]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_kill_at_any_commit_point_of_gold(platform, tmp_path):
     first_wave(platform)
