@@ -1,7 +1,7 @@
 """An extract: what one reading of a table on a database server brought, and what the next one has to know of it.
 
 The content of such a delivery is CSV in UTF-8 under a header of the server's own column names: text always in quotes,
-anything else never, times in ISO form with microseconds. What a carriage return stands for is the value's affair.
+what means no value never, times in ISO form with microseconds. A carriage return is part of its value.
 """
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
