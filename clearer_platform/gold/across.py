@@ -11,10 +11,11 @@ from pathlib import Path
 
 from clearer_platform.gold import motherduck, warehouse
 from clearer_platform.gold.attempt import Attempt, clear
+from clearer_platform.gold.blank import create_tables
 from clearer_platform.gold.change import row_counts
 from clearer_platform.gold.dbt import Progress
 from clearer_platform.gold.inputs import Contents
-from clearer_platform.gold.leaving import carried, copy_what_leaves, create_tables
+from clearer_platform.gold.leaving import carried, copy_what_leaves
 from clearer_platform.gold.project import prepare, project_version
 from clearer_platform.gold.results import Build
 from clearer_platform.gold.warehouse import State

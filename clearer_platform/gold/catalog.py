@@ -46,6 +46,8 @@ class Model:
     """Columns that no two of its rows share, as its test `unique_key` says; empty where nothing does."""
     not_null: frozenset[str] = frozenset()
     """Columns that are never null, by its contract."""
+    parameters: tuple[str, ...] = ()
+    """What a table macro is called with; empty for a table."""
 
 
 def models(platform: Platform) -> tuple[Model, ...]:
@@ -94,7 +96,13 @@ def _model(
         path=node["original_file_path"],
         key=key,
         not_null=frozenset(name for name, column in node["columns"].items() if _is_never_null(column)),
+        parameters=_parameters(node["config"].get("parameters") or []),
     )
+
+
+def _parameters(said: str | list[str]) -> tuple[str, ...]:
+    """What a table macro is called with: dbt-duckdb takes a list, or names between commas."""
+    return tuple(name.strip() for name in (said.split(",") if isinstance(said, str) else said))
 
 
 def _is_never_null(column: Node) -> bool:

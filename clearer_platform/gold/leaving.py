@@ -1,10 +1,11 @@
 """What a region lets leave, and the only code that carries it out of the region's warehouse."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 import duckdb
 
+from clearer_platform.gold.blank import create_tables
 from clearer_platform.gold.catalog import Model, models
 from clearer_platform.platform import Platform
 from clearer_platform.silver.sql import identifier, literal
@@ -26,14 +27,6 @@ def carried(platform: Platform) -> list[Model]:
     known = models(platform)
     read = {name for model in known if model.layer == "global" for name in model.depends_on_models}
     return [model for model in known if model.layer == "gold" and model.leaves and model.name in read]
-
-
-def create_tables(connection: duckdb.DuckDBPyConnection, wanted: Iterable[Model]) -> None:
-    """Empty tables of these models, where there are none yet."""
-    connection.execute("create schema if not exists gold")
-    for model in wanted:
-        columns = ", ".join(f"{identifier(name)} {dtype}" for name, dtype, _ in model.columns)
-        connection.execute(f"create table if not exists gold.{identifier(model.alias)} ({columns})")
 
 
 def copy_what_leaves(

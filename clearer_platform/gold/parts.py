@@ -53,6 +53,13 @@ def parts(prepared: Prepared) -> tuple[Part, ...]:
     return tuple(_part(manifest, tables, nodes) for tables, nodes in joined)
 
 
+def standing(prepared: Prepared) -> list[str]:
+    """Names of the regional models and tests that no table of silver is behind."""
+    behind = frozenset[str]().union(*(part.nodes for part in parts(prepared)))
+    known = prepared.manifest["nodes"]
+    return sorted(node["name"] for name, node in known.items() if name not in behind and "global" not in node["tags"])
+
+
 def _part(manifest: dict[str, Any], tables: set[str], nodes: set[str]) -> Part:
     known: dict[str, dict[str, Any]] = manifest["nodes"]
     above = set().union(*(_reached(manifest["parent_map"], name, known) for name in nodes)) - nodes

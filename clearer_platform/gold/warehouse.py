@@ -43,6 +43,11 @@ class State:
     """The as-of date that was asked for, if one was."""
 
     @property
+    def tables(self) -> frozenset[str]:
+        """The tables of silver that it contains files of."""
+        return frozenset(table for _, table, _, _ in self.contents)
+
+    @property
     def fingerprint(self) -> str:
         """Hex digest of what it was built from and by."""
         rows = [[region, table, f"{day}", slot, f] for (region, table, day, slot), f in sorted(self.contents.items())]
