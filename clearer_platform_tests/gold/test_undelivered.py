@@ -1,4 +1,4 @@
-"""Parts of gold that nobody delivers for: their tables stand empty, until somebody does and once nobody does any more."""
+"""Parts of gold that nobody delivers for: their tables stand empty, until somebody does and when nobody does again."""
 
 from collections.abc import Iterable
 from datetime import date, timedelta
