@@ -1,5 +1,6 @@
 """The OpenAPI document: it is whole, and nothing that it allows or forbids makes the service fail."""
 
+import re
 from contextlib import suppress
 
 import pytest
@@ -98,3 +99,14 @@ def test_the_page_shows_the_document_and_needs_no_key(api):
     assert page.headers["content-type"].startswith("text/html")
     assert "/v1/openapi.json" in page.text
     assert api.get("/v1/openapi.json", role=None).json()["openapi"].startswith("3.1")
+
+
+def test_the_page_asks_no_other_server_for_anything(api):
+    page = api.get("/v1/docs", role=None)
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert loaded == ["docs/swagger-ui.css", "docs/favicon.png", "docs/swagger-ui-bundle.js"]
+    for asset in loaded:
+        answer = api.get(f"/v1/{asset}", role=None)
+        assert (answer.status_code, len(answer.content) > 1000) == (200, True), asset
+    assert "://" not in page.headers["content-security-policy"]
+    assert api.get("/v1/docs/..%2f__init__.py", role=None).status_code in (404, 422)
