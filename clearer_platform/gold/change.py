@@ -146,7 +146,9 @@ class Change:
             return _selecting(self.begun)
         if len(self.begun) == len(parts(prepared)):
             return [*MODELS]
-        return [*MODELS, "--select", *(name for part in self.begun for name in part.selected), *standing(prepared)]
+        selected = [name for part in self.begun for name in part.selected]
+        is_whole = len(self.begun) + len(self.emptied) == len(parts(prepared))
+        return [*MODELS, "--select", *selected, *(standing(prepared) if is_whole else ())]
 
     def _again(self) -> list[str]:
         """What dbt is to do for what stands; nothing where no model is made from what changed."""

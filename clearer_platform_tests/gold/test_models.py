@@ -4,6 +4,8 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
+
 from clearer_platform import gold
 from clearer_platform.contracts import Personal
 from clearer_platform.gold.dbt import invoke
@@ -11,17 +13,34 @@ from clearer_platform.gold.project import described, prepare
 from clearer_platform.platform import Platform
 from clearer_platform.silver.sql import accepted_columns
 from clearer_platform.storage import local
+from clearer_platform_tests.gold.conftest import DAY
+from clearer_platform_tests.gold.silver_files import open_platform, put
+from clearer_platform_tests.gold.store_pictures import put_picture
+from clearer_platform_tests.gold.test_part_by_part import WITH_STORES
 
 
-def test_dbt_unit_tests_pass(built: Platform, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, prepared_dbt: Path) -> Platform:
+    """A platform whose every model dbt has built: a region delivered for all tables, if no row."""
+    platform = open_platform(tmp_path_factory.mktemp("whole") / "home", WITH_STORES, prepared_dbt)
+    put_picture(platform, "eu", DAY, [])
+    for table in platform.tables("eu"):
+        if not platform.family(table)[1:] and not platform.contract(table).nested:
+            put(platform, "eu", table, DAY, [])
+    gold.build(platform, "eu")
+    gold.build_global(platform)
+    return platform
+
+
+def test_dbt_unit_tests_pass(whole: Platform, tmp_path: Path) -> None:
     database = tmp_path / "warehouse.duckdb"
-    shutil.copy(local(built.layout("eu").warehouse), database)
+    shutil.copy(local(whole.layout("eu").warehouse), database)
     outcome = invoke(
-        prepare(built),
-        built.settings,
+        prepare(whole),
+        whole.settings,
         database,
         ["test", "--select", "test_type:unit"],
-        {"contracts": described(built.contracts)},
+        {"contracts": described(whole.contracts)},
         target=tmp_path / "target",
     )
     assert outcome.exception is None
@@ -30,11 +49,11 @@ def test_dbt_unit_tests_pass(built: Platform, tmp_path: Path) -> None:
     assert set(results.values()) == {"pass"}, [r.message for r in outcome.result.results]
 
 
-def test_documented_columns_are_the_columns_there_are(built: Platform) -> None:
+def test_documented_columns_are_the_columns_there_are(whole: Platform) -> None:
     """Names, order and types; every model and every column says what it is."""
     for region, layer in (("eu", "gold"), (None, "global")):
-        with gold.connect(built, region) as connection:
-            for model in gold.models(built):
+        with gold.connect(whole, region) as connection:
+            for model in gold.models(whole):
                 if model.layer != layer:
                     continue
                 arguments = "('UTC')" if model.materialized == "table_function" else ""
