@@ -105,4 +105,4 @@ def _is_gone(error: SQLAlchemyError) -> bool:
 
 
 def _is_refusal(error: BaseException | None) -> bool:
-    return error is not None and error.args[:1] != () and error.args[0] in REFUSED
+    return error is not None and bool(error.args) and error.args[0] in REFUSED
