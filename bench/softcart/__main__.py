@@ -76,8 +76,8 @@ def commands(servers: Servers, home: Path) -> dict[str, list[str]]:
     own = [sys.executable, "-m"]
     urls = [server.url.render_as_string(hide_password=False) for server in (shop, target)]
     return {
-        "platform": [*own, "bench.softcart.platform_run", f"{home}"],
-        "news": [*own, "bench.softcart.platform_run", f"{home}"],
+        "platform": [*own, "bench.softcart.command", f"{home}"],
+        "news": [*own, "bench.softcart.command", f"{home}"],
         "pandas": [*own, "bench.softcart.pandas_run", *urls],
         "pipe": ["bash", "-o", "pipefail", "-c", pipe],
     }

@@ -1,9 +1,5 @@
-"""The platform at the job: read the shop, judge, build facts and cubes with their tests, publish.
+"""The platform at the job: read the shop, judge, build facts and cubes with their tests, publish."""
 
-python -m bench.softcart.platform_run HOME
-"""
-
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,7 +46,3 @@ def main(home: Path) -> None:
             if result.error:
                 raise result.error
     report({})
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -14,11 +14,16 @@ COLLECTED_EVERY = 200_000
 
 def main() -> None:
     """The `clearer` script."""
-    gc.set_threshold(COLLECTED_EVERY)
-    atexit.register(gc.freeze)  # Else the interpreter looks for garbage in all of them once more before it ends.
+    collect_rarely()
     try:
         from clearer_platform.cli.app import app
 
         app(prog_name="clearer")
     except KeyboardInterrupt:  # Before or after the command itself, where nothing else looks after it.
         sys.exit(130)
+
+
+def collect_rarely() -> None:
+    """Before the heavy packages are imported: have the collector pass over what they make."""
+    gc.set_threshold(COLLECTED_EVERY)
+    atexit.register(gc.freeze)  # Else the interpreter looks for garbage in all of them once more before it ends.

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from io import BytesIO
 from zoneinfo import ZoneInfo, available_timezones
 
 import duckdb
@@ -9,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clearer_platform.bronze import Extract, receive
 from clearer_platform.regions import CsvFormat, TableSource
 from clearer_platform.silver import zones
-from clearer_platform_tests.silver.judging import Region
+from clearer_platform_tests.silver.judging import DAY, NOON, Region
 
 ZONES = sorted(available_timezones() - {"localtime"})
 ODD = [
@@ -141,3 +143,21 @@ def test_the_event_day_is_local(make_region) -> None:
     judged = region.judge("id,at,amount,born,note\n" + "".join(f"a,{time},1,,\n" for time in times))
     assert [str(row["_event_day"]) for row in judged.rows] == ["2024-05-01", "2024-05-01", "2011-12-31", "None"]
     assert judged.rows[2]["at"].astimezone(UTC) == datetime(2011, 12, 30, 22, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("zone", "days"),
+    [("UTC", ["2024-05-01", "2024-05-01"]), ("Europe/Berlin", ["2024-05-02", "2024-05-01"])],
+)
+def test_the_event_day_of_an_instant_in_utc_is_that_of_the_region(make_region, zone, days) -> None:
+    region: Region = make_region(timezone=zone, gap="forward")
+    columns = ("id", "at", "amount", "born", "note")
+    times = ["2024-05-01 23:30:00.000000", "2024-05-01 00:30:00.000000"]
+    lines = [",".join(columns), *(f'"{i}",{time},1,\\N,\\N' for i, time in enumerate(times))]
+    text = "".join(f"{line}\n" for line in lines)
+    extract = Extract(columns=columns, longest=60, read_at=NOON, null="\\N", utc=("at",))
+    table, layout = region.contract.name, region.platform.layout("eu")
+    receive(layout, table, DAY, "f.csv", BytesIO(text.encode()), origin="test", extract=extract)
+    rows = region.judged(*region.bring_up()).rows
+    assert [str(row["_event_day"]) for row in rows] == days
+    assert [f"{row['at'].astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}" for row in rows] == times

@@ -1,12 +1,14 @@
 """MySQL and MariaDB: a consistent snapshot of InnoDB, in UTC, streamed; each row comes as the line that it becomes."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import groupby
 from typing import Any
 
+import pymysql
+from pymysql.cursors import SSCursor
 from sqlalchemy import Connection, types
 from sqlalchemy.dialects import mysql
 
@@ -73,13 +75,17 @@ class MySqlTable(Table):
         """Written by the server."""
         by = ", ".join(map(quoted, order))
         sql = f"SELECT {', '.join(self._cells)} FROM {self._table}{self._from(watermark, lower)} ORDER BY {by}"
-        result = as_it_is(self.connection, sql, stream_results=True, max_row_buffer=BATCH)
-        line: Callable[[Any], bytes] = _line if self._are_long == [False] else self._joined
+        # Rows are taken from the driver itself: what SQLAlchemy makes of each takes longer than reading it.
+        driver = self.connection.connection.driver_connection
+        assert isinstance(driver, pymysql.Connection)
+        rows = driver.cursor(SSCursor)
+        is_one = self._are_long == [False]
         try:
-            for rows in result.partitions(BATCH):
-                yield [line(row) for row in rows]
+            rows.execute(sql)
+            while some := rows.fetchmany(BATCH):
+                yield _ended([row[0] for row in some] if is_one else [self._joined(row) for row in some])
         except BaseException:
-            _abandon(result.cursor)
+            _abandon(rows)
             self.connection.invalidate()
             raise
 
@@ -94,9 +100,9 @@ class MySqlTable(Table):
 
     @cached_property
     def _cells(self) -> list[str]:
-        """SQL for what a line is joined of: one piece, but for long texts."""
+        """SQL for what a line is joined of: one piece, but for long texts. A piece comes as bytes, and stays so."""
         return [
-            quoted(run[0].name) if is_long else f"CONCAT({_COMMA.join(map(self._field, run))})"
+            quoted(run[0].name) if is_long else f"CAST(CONCAT({_COMMA.join(map(self._field, run))}) AS BINARY)"
             for is_long, run in self._runs
         ]
 
@@ -104,13 +110,13 @@ class MySqlTable(Table):
     def _are_long(self) -> list[bool]:
         return [is_long for is_long, _ in self._runs]
 
-    def _joined(self, row: Sequence[str | None]) -> bytes:
+    def _joined(self, row: Sequence[Any]) -> bytes | None:
         """A line with long texts, whose quotes are doubled here: the server takes the square of their number for it."""
-        cells = [
-            (self.null if cell is None else f'"{cell.replace(QUOTE, QUOTE * 2)}"') if is_long else cell
-            for cell, is_long in zip(row, self._are_long, strict=True)
-        ]
-        return _line([None if None in cells else ",".join(map(str, cells))])
+        cells = [self._long(cell) if is_long else cell for cell, is_long in zip(row, self._are_long, strict=True)]
+        return None if None in cells else b",".join(cells)
+
+    def _long(self, text: str | None) -> bytes:
+        return (self.null if text is None else f'"{text.replace(QUOTE, QUOTE * 2)}"').encode()
 
     @property
     def _table(self) -> str:
@@ -162,14 +168,14 @@ def quoted(name: str) -> str:
     return f"`{name.replace('`', '``')}`"
 
 
-def _line(row: Sequence[str | None]) -> bytes:
-    (line,) = row
-    if line is None:
+def _ended(lines: list[bytes | None]) -> list[bytes]:
+    """Lines with their ends. Raises DeliveryError where the server wrote none."""
+    if None in lines:
         raise DeliveryError(
             "a row is longer than the server's functions may write",
             hint="have max_allowed_packet raised there (SET GLOBAL): twice the bytes of the longest row are enough",
         )
-    return f"{line}\n".encode()
+    return [line + b"\n" for line in lines if line is not None]
 
 
 def _abandon(cursor: Any) -> None:

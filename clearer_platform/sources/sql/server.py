@@ -83,11 +83,11 @@ def _reported(source: SqlSource) -> Iterator[None]:
     except SQLAlchemyError as e:
         raise _error(e, where, is_gone=_is_gone(e)) from e
     except Exception as e:
-        # COPY is psycopg's own, and so are its errors.
+        # What streams rows is the driver's own, and so are its errors.
         if not type(e).__module__.startswith(("psycopg", "pymysql")):
             raise
         is_gone = type(e).__name__ in ("OperationalError", "InterfaceError", "AdminShutdown", "QueryCanceled")
-        raise _error(e, where, is_gone=is_gone) from e
+        raise _error(e, where, is_gone=is_gone and not _is_refusal(e)) from e
 
 
 def _error(error: Exception, where: str, *, is_gone: bool) -> DeliveryError:
@@ -99,6 +99,10 @@ def _error(error: Exception, where: str, *, is_gone: bool) -> DeliveryError:
 def _is_gone(error: SQLAlchemyError) -> bool:
     if not isinstance(error, DBAPIError):
         return False
-    if error.orig is not None and error.orig.args and error.orig.args[0] in REFUSED:
+    if _is_refusal(error.orig):
         return False
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+
+
+def _is_refusal(error: BaseException | None) -> bool:
+    return error is not None and bool(error.args) and error.args[0] in REFUSED

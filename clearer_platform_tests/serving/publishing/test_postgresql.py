@@ -144,6 +144,8 @@ def test_a_table_without_a_key(target, admin):
     assert there(admin, "totals", ", xmin, ctid") == before
     assert counts(put(target, gold.part(table, rows[1:]))) == [(0, 0, 1, 2)]
     assert [row[1] for row in there(admin, "totals")] == ["a", "b"]
+    assert counts(put(target, gold.part(table, [rows[0], *rows[:2], {"id": "b", "n": 2}]))) == [(3, 0, 1, 1)]
+    assert [row[1] for row in there(admin, "totals")] == ["a", "a", "a", "b"]
 
 
 def test_the_contract_is_the_shape(target, admin):

@@ -17,6 +17,7 @@ from clearer_platform.sample.databases import NoServer, mariadb, postgresql
 from clearer_platform.sources import sql
 from clearer_platform.sources.failure import Failure
 from clearer_platform.sources.sql import reading, snapshot
+from clearer_platform.sources.sql.mysql import MySqlTable
 from clearer_platform.sources.sql.server import Unanswered
 from clearer_platform_tests.conftest import signal_all
 from clearer_platform_tests.sources.sql.shops import run
@@ -105,6 +106,24 @@ def test_a_right_that_was_taken_away(server, make_home, monkeypatch):
     assert sorted(home.current()) == [1, 2]
     if not is_mysql:
         run(server, f"DROP OWNED BY {user}", f"DROP ROLE {user}")
+
+
+def test_a_right_that_is_taken_away_between_counting_and_reading(shop, make_home, monkeypatch):
+    run(shop, MYSQL)
+    add(shop, 1)
+    host = "'counter'@'127.0.0.1'"
+    run(shop, f"CREATE OR REPLACE USER {host} IDENTIFIED BY 'secret'", f"GRANT SELECT ON orders TO {host}")
+    counted = MySqlTable.count
+
+    def count(*about):
+        found = counted(*about)
+        run(shop, f"REVOKE SELECT ON orders FROM {host}")
+        return found
+
+    monkeypatch.setattr(MySqlTable, "count", count)
+    with pytest.raises(DeliveryError, match="denied") as caught:
+        make_home(shop.set(username="counter", password="secret"), f"{BY_ID}\nattempts = 1").fetch()
+    assert not caught.value.may_pass
 
 
 def test_a_password_that_is_wrong_or_not_set(server, make_home, monkeypatch):

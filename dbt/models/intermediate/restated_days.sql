@@ -34,7 +34,7 @@ talks_before as (
 talks_now as (
     select talk._region as region, pseudonyms.pseudonym as customer_key, {{ local_day('conversations', 'talk') }} as day
     from {{ touched_versions('conversations') }} as talk
-    inner join {{ source('clearer', 'pseudonyms') }} as pseudonyms
+    inner join {{ pseudonyms() }} as pseudonyms
         on pseudonyms.region = talk._region and pseudonyms.identifier = talk.customer_id
 ),
 

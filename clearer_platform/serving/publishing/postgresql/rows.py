@@ -12,7 +12,7 @@ from clearer_platform.serving.publishing.reading import Figures, figures_of
 from clearer_platform.serving.publishing.tables import REGION, Table
 from clearer_platform.silver.sql import identifier
 
-STAGED = "clearer_staged"
+STAGED, SIGN = "clearer_staged", "clearer_sign"
 TEXT = "convert_to({}::text, 'UTF8')"
 """How a text is written for MD5, whatever the encoding of the database."""
 
@@ -107,12 +107,17 @@ def found(session: Session, part: Part, staged: str | None) -> Figures:
 def _replace_differing(session: Session, table: Table, region: str, staged: str) -> Written:
     """Without a key rows are told apart by all that they say: a region whose rows differ is written anew."""
     there, listed = session.name(table.name), _listed(table)
-    old, new = f"SELECT {listed} FROM {there} WHERE {REGION} = %s", f"SELECT {listed} FROM {staged}"
-    added = session.value(f"SELECT count(*) FROM ({new} EXCEPT ALL {old}) x", region)
-    removed = session.value(f"SELECT count(*) FROM ({old} EXCEPT ALL {new}) x", region)
+    old, new = f"FROM {there} WHERE {REGION} = %s", f"FROM {staged}"
+    # How many more there are of each row than before. EXCEPT ALL would sort all of them, once for either direction.
+    more = (
+        f"SELECT sum({SIGN}) AS more FROM (SELECT {listed}, 1 AS {SIGN} {new} UNION ALL SELECT {listed}, -1 {old}) x"
+        f" GROUP BY {listed}"
+    )
+    counted = f"SELECT coalesce(sum(greatest(more, 0)), 0), coalesce(sum(greatest(-more, 0)), 0) FROM ({more}) x"
+    added, removed = map(int, session.execute(counted, region).fetchall()[0])
     if added or removed:
-        session.execute(f"DELETE FROM {there} WHERE {REGION} = %s", region)
-        session.execute(f"INSERT INTO {there} ({listed}) {new}")
+        session.execute(f"DELETE {old}", region)
+        session.execute(f"INSERT INTO {there} ({listed}) SELECT {listed} {new}")
     return Written(added, 0, removed)
 
 

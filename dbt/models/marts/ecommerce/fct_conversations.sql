@@ -14,7 +14,7 @@ select
     talk.is_removed,
     talk.like_count
 from {{ current_versions('conversations', restated='fct_conversations') }} as talk
-inner join {{ source('clearer', 'pseudonyms') }} as customers
+inner join {{ pseudonyms() }} as customers
     on customers.region = talk._region and customers.identifier = talk.customer_id
-inner join {{ source('clearer', 'pseudonyms') }} as authors
+inner join {{ pseudonyms() }} as authors
     on authors.region = talk._region and authors.identifier = talk.from_id

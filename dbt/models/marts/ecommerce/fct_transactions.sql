@@ -19,7 +19,7 @@ select
     rates.rate_day as fx_rate_day,
     rates.rate_day < rates.day as fx_is_carried
 from {{ current_versions('transactions', restated='fct_transactions') }} as sale
-inner join {{ source('clearer', 'pseudonyms') }} as pseudonyms
+inner join {{ pseudonyms() }} as pseudonyms
     on pseudonyms.region = sale._region and pseudonyms.identifier = sale.customer_id
 inner join {{ ref('int_day_rates') }} as rates
     on rates.region = sale._region and rates.day = {{ local_day('transactions', 'sale') }}

@@ -14,7 +14,7 @@ select
     hires.job_id,
     jobs.job
 from hires
-inner join {{ source('clearer', 'pseudonyms') }} as pseudonyms
+inner join {{ pseudonyms() }} as pseudonyms
     on pseudonyms.region = hires._region and pseudonyms.identifier = cast(hires.id as varchar)
 inner join {{ latest_versions('departments') }} as departments
     on departments._region = hires._region and departments.id = hires.department_id

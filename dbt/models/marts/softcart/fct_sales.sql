@@ -20,5 +20,5 @@ select
     sales.quantity,
     cast(cast(sales.price as decimal(28, 2)) * sales.quantity as decimal(28, 2)) as total_price
 from sales
-inner join {{ source('clearer', 'pseudonyms') }} as pseudonyms
+inner join {{ pseudonyms() }} as pseudonyms
     on pseudonyms.region = sales._region and pseudonyms.identifier = cast(sales.customer_id as varchar)
