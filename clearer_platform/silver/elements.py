@@ -121,10 +121,10 @@ def _taken_apart(keys: Sequence[str]) -> str:
 
 
 def _pattern(keys: Sequence[str], value: str) -> str:
-    """An array of flat objects with these keys in this order. A comma too few is the engine's to find."""
+    """An array of flat objects with these keys in this order. A comma missing or before all is the engine's to find."""
     members = [f'"{re.escape(key)}": ?(?:null|true|false|{value})' for key in keys]
     record = f"\\{{(?:{members[0]})?{''.join(f'(?:(?:, ?)?{member})?' for member in members[1:])}\\}}"
-    return f"\\[(?:{record}(?:, ?{record})*)?\\]"
+    return f"\\[(?:(?:, ?)?{record})*\\]"
 
 
 def _fields(child: Judgement, keys: Sequence[str]) -> str:

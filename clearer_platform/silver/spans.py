@@ -28,20 +28,20 @@ def find_overlapping(con: duckdb.DuckDBPyConnection, judgement: Judgement) -> No
     spans = judgement.contract.spans
     if spans is None:
         return
-    # Two records of one key are two accounts of the same, of which the later wins: no span is held against both.
-    record = ["_file", "_row"] if judgement.contract.nested else ["_file"]
-    group = ", ".join([*record, *map(held, spans.within)])
+    # Two records of one key are two accounts of the same, of which the later wins: no span is held against both. What
+    # an element has of its record's key is the same in all of them.
+    record = "_row" if judgement.contract.nested else "_file"
+    group = ", ".join([record, *(held(name) for name in spans.within if name not in judgement.given)])
     order = ", ".join(["_first_day", "_end", *map(held, judgement.contract.key), "_number"])
-    reach = f"max(_end) OVER (PARTITION BY {group} ORDER BY {order} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
+    # Where any two share a day, one does so with the next in order.
     found = con.execute(
         f"""WITH spans AS (
             SELECT *, rowid AS _number, coalesce(_last_day, DATE 'infinity') AS _end FROM {judgement.table(JUDGED)}
             WHERE {good_rows(judgement)} AND _first_day IS NOT NULL
         ), suspect AS (
             SELECT DISTINCT {group} FROM (
-                SELECT *, {reach} AS _reach FROM spans
-                SEMI JOIN (SELECT {group} FROM spans GROUP BY ALL HAVING count(*) > 1) USING ({group})
-            ) WHERE _first_day < _reach
+                SELECT *, lag(_end) OVER (PARTITION BY {group} ORDER BY _first_day, _end) AS _end_before FROM spans
+            ) WHERE _first_day < _end_before
         )
         SELECT dense_rank() OVER (ORDER BY {group}) AS _group, _number, _first_day, _last_day
         FROM spans SEMI JOIN suspect USING ({group}) ORDER BY _group, {order}"""

@@ -5,24 +5,19 @@ with pictures as (
 ),
 
 {% for table in ['install_intervals', 'subscription_periods'] %}
-{%- set columns = contract_of(table).columns | reject('in', contract_of(table).key) | join(', ') %}
+{%- set columns = contract_of(table).columns | reject('in', contract_of(table).key) | list %}
 differing_{{ table }} as (
     select
         region,
         store_id,
         from_date,
         balance,
-        cast(to_json(struct_pack({{ columns }})) as varchar) as said
+        cast(to_json(struct_pack({{ columns | join(', ') }})) as varchar) as said
     from (
-        select
-            pictures.region,
-            element.store_id,
-            {{ columns }},
-            sum(case when element._day = pictures.day then 1 else -1 end) as balance
-        from {{ picture(table, 2) }} as element
-        inner join pictures on pictures.region = element._region
+        select region, store_id, {{ columns | join(', ') }}, sum(balance) as balance
+        from {{ unmatched(table, columns) }}
         group by all
-        having balance != 0
+        having sum(balance) != 0
     )
 ),
 {% endfor %}
@@ -31,11 +26,7 @@ differing as (
     union all
     select *, 'subscription_periods' from differing_subscription_periods
     union all
-    select pictures.region, store.store_id, null, sum(case when store._day = pictures.day then 1 else -1 end), null, 'stores'
-    from {{ picture('stores', 2) }} as store
-    inner join pictures on pictures.region = store._region
-    group by pictures.region, store.store_id
-    having sum(case when store._day = pictures.day then 1 else -1 end) != 0
+    select region, store_id, null, balance, null, 'stores' from {{ unmatched('stores') }}
 ),
 
 numbered as (
