@@ -9,7 +9,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import version as installed
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from clearer_platform.storage import PARTIAL, reported
 
 BUILD_VERSION = "2"
 """Raised whenever what this package puts into a warehouse changes: every warehouse is then rebuilt."""
+ENGINES = ("dbt-core", "dbt-duckdb", "duckdb")
 GENERATED = ("target", "logs", "dbt_packages")
 
 
@@ -86,10 +87,16 @@ def project_version(platform: Platform) -> str:
     """Hex digest of all that decides how silver becomes gold, but for the registry."""
     source = _source(platform)
     digest = hashlib.sha256(json.dumps(described(platform.contracts), sort_keys=True).encode())
-    digest.update(f"{BUILD_VERSION} {installed('dbt-core')} {installed('dbt-duckdb')} {installed('duckdb')}".encode())
+    digest.update(" ".join([BUILD_VERSION, *map(_installed, ENGINES)]).encode())
     for path in sorted(p for p in source.rglob("*") if p.is_file() and not set(p.parts) & set(GENERATED)):
         digest.update(f"\0{path.relative_to(source)}\0".encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+@lru_cache
+def _installed(package: str) -> str:
+    """The version of a package; looking for it takes milliseconds, and it stays while a process runs."""
+    return version(package)
 
 
 def described(contracts: dict[str, Contract]) -> dict[str, dict[str, object]]:
