@@ -22,7 +22,7 @@ from clearer_platform_tests.gold.histories import (
     winners,
 )
 
-REGIONS = int(os.environ.get("CLEARER_TEST_HISTORIES", "50"))
+REGIONS = int(os.environ.get("CLEARER_TEST_HISTORIES", "30"))
 SEED = int(os.environ.get("CLEARER_TEST_SEED", "20241027"))
 STEPS = 3
 SAME_EVERYWHERE = ("gold", "intermediate", "clearer")

@@ -79,7 +79,6 @@ def test_a_domain_that_begins_ends_and_begins_again_equals_a_rebuild(eu: Platfor
     put(eu, "eu", "transactions", DAY + timedelta(1), [sale(3)])
     done = gold.build(eu, "eu")
     assert (done.restated, rows(eu, "select count(*) from gold.fct_transactions")) == ((DAY,), [(3,)])
-    assert same_as_a_rebuild(eu, tmp_path)
 
     withdraw(eu, [*ECOMMERCE])
     withdraw(eu, ["transactions"], DAY + timedelta(1))
@@ -91,7 +90,6 @@ def test_a_domain_that_begins_ends_and_begins_again_equals_a_rebuild(eu: Platfor
     remove_picture(eu, "eu", DAY + timedelta(1), "a.csv")
     done = gold.build(eu, "eu")
     assert (done.restated, rows(eu, "select count(*) from gold.fct_transactions")) == ((DAY,), [(2,)])
-    assert same_as_a_rebuild(eu, tmp_path)
     put(eu, "eu", "transactions", DAY, [sale(1, total_amount="12.00")])
     assert gold.build(eu, "eu").restated == (DAY,)
     assert same_as_a_rebuild(eu, tmp_path)
