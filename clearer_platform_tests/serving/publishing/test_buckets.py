@@ -15,7 +15,7 @@ from clearer_platform.serving.publishing.publication import Part
 from clearer_platform.serving.publishing.tables import Table, table_of
 from clearer_platform_tests.conftest import EFFORT
 from clearer_platform_tests.serving.publishing.by_hand import ByHand, model
-from clearer_platform_tests.serving.publishing.test_postgresql import SOME, TABLE, admin, counts, put, target, there
+from clearer_platform_tests.serving.publishing.on_postgresql import SOME, TABLE, admin, counts, put, target, there
 
 __all__ = ["admin", "target"]  # fixtures
 
