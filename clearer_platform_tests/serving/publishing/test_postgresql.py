@@ -83,6 +83,38 @@ def test_the_rows_of_other_regions_stay(target, admin, key):
     assert [row[0] for row in there(admin)] == ["eu", "us", "us", "us"]
 
 
+@pytest.mark.parametrize("key", [("region", "id"), ("id",), ()])
+def test_what_is_built_across_regions_is_published_as_a_whole(target, admin, key):
+    """Rows of a region that is gone there go, under whatever key, beside what regions publish of their own."""
+    table, gold, eu = every_kind("ranks", key, "global"), ByHand(None), ByHand("eu")
+    rows = [{**row, "region": region, "id": f"{region}-{row['id']}"} for region in ("eu", "us") for row in SOME]
+    assert counts(put(target, gold.part(table, rows), eu.part(TABLE, SOME))) == [(3, 0, 0, 0), (6, 0, 0, 0)]
+    (again,) = put(target, gold.part(table, rows))
+    assert not again.is_new and again.region is None
+    ranked = [{**rows[0], "n": 2}, *rows[1:3], {"region": "latam", "id": "latam-a"}]
+    assert counts(put(target, gold.part(table, ranked))) == [(1, 1, 3, 2) if key else (2, 0, 4, 2)]
+    assert counts(put(target, gold.part(table, ranked), force=True)) == [(0, 0, 0, 4)]
+    assert [row[:2] for row in there(admin, "ranks")] == [
+        ("eu", "eu-a"),
+        ("eu", "eu-b"),
+        ("eu", "eu-c"),
+        ("latam", "latam-a"),
+    ]
+    assert len(there(admin)) == 3
+    found = admin.execute('SELECT table_name, region, "rows" FROM gold.clearer_publications ORDER BY 1').fetchall()
+    assert found == [("every_kind", "eu", 3), ("ranks", "global", 4)]
+    assert counts(put(target, gold.part(table, []))) == [(0, 0, 4, 0)]
+
+
+def test_a_table_across_regions_need_not_say_of_which_a_row_is(target, admin):
+    table, gold = every_kind("totals", ("id",), "global", region=None), ByHand(None)
+    put(target, gold.part(table, SOME))
+    assert counts(put(target, gold.part(table, [SOME[0], {**SOME[1], "n": 7}]))) == [(0, 1, 1, 1)]
+    assert admin.execute("SELECT id, n FROM gold.totals ORDER BY 1").fetchall() == [("a", 1), ("b", 7)]
+    key = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'totals_pkey'"
+    assert admin.execute(key).fetchall() == [("PRIMARY KEY (id)",)]
+
+
 def test_in_mode_upsert_older_rows_stay(warehouse, target, admin):
     target, gold = target_of(warehouse, mode="upsert"), ByHand()
     put(target, gold.part(TABLE, SOME))

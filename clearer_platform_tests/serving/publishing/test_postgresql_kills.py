@@ -24,11 +24,12 @@ __all__ = ["admin", "target"]  # fixtures
 
 
 def test_readers_see_all_or_nothing(warehouse, target):
-    """Two tables always say the same version, in whatever moment somebody looks, and nobody waits."""
-    pair, gold = (every_kind("one"), every_kind("two")), ByHand()
+    """A region's table and one across regions always say the same version, whenever somebody looks; nobody waits."""
+    one, two, gold, across = every_kind("one"), every_kind("two", layer="global"), ByHand(), ByHand(None)
 
     def version(n: int) -> list[Part]:
-        return [gold.part(table, [{"id": f"{i}", "n": n} for i in range(n % 7 + 1)]) for table in pair]
+        rows = [{"id": f"{i}", "n": n} for i in range(n % 7 + 1)]
+        return [gold.part(one, rows), across.part(two, rows)]
 
     put(target, *version(0))
     found, slowest, stop = set(), 0.0, threading.Event()
@@ -68,11 +69,11 @@ from clearer_platform_tests.serving.publishing.by_hand import ByHand, every_kind
 from clearer_platform.serving.publishing import postgresql
 
 target = DatabaseTarget.model_validate_json(sys.argv[1])
-gold, n = ByHand(), int(sys.argv[2])
+gold, across, n = ByHand(), ByHand(None), int(sys.argv[2])
 while True:
     n += 1
     rows = [{"id": f"{i}", "n": n} for i in range(2000 + n % 3)]
-    parts = [gold.part(every_kind(name), rows) for name in ("one", "two")]
+    parts = [gold.part(every_kind("one"), rows), across.part(every_kind("two", layer="global"), rows)]
     print(n, flush=True)
     postgresql.publish(target, parts, force=False, advance=silent)
 """
@@ -98,12 +99,12 @@ def test_a_kill_at_any_moment_leaves_one_version_or_the_next(target, admin):
         ]
         assert said[0] == said[1] and said[0]
         assert said[0][0] == said[0][1] and said[0][2] == 2000 + said[0][0] % 3
-    gold = ByHand()
+    gold, across = ByHand(), ByHand(None)
     rows = [{"id": "z", "n": 1}]
     until = time.monotonic() + 10
     while True:  # The server may take a moment to notice that the killed one is gone.
         try:
-            put(target, *(gold.part(every_kind(name), rows) for name in ("one", "two")))
+            put(target, gold.part(every_kind("one"), rows), across.part(every_kind("two", layer="global"), rows))
             break
         except Busy:
             assert time.monotonic() < until
