@@ -57,7 +57,7 @@ def publish(
                 return Result(target, tuple(_foreseen(entry, parts, {} if force else publisher.recorded())), left_out)
             done = publisher.publish(parts, force, advance) if parts else []
             fingerprints = {part.name: part.fingerprint for part in parts}
-            whole = {part.gold.region for part in parts}
+            whole = {r for r, every in named.items() if tables is None or {t.name for t in every} <= {*tables}}
             _note(parts, target, whole)
             published = (replace(one, fingerprint=fingerprints[one.table, one.region]) for one in done)
             return Result(target, tuple(published), left_out)

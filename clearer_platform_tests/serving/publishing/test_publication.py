@@ -1,5 +1,6 @@
 """What is published to a target: of regions, across them, and what may not be."""
 
+import json
 import shutil
 import sqlite3
 from pathlib import Path
@@ -119,6 +120,17 @@ def test_what_may_leave_no_more_is_not_published_again(home: Path) -> None:
     (done,) = publishing.publish(stricter, "t").published
     assert done.rows == 0
     assert (home / "published/global/global_customers.csv").read_text().count("\n") == 1
+
+
+def test_gold_of_which_some_tables_were_published_is_not_noted_as_published(home: Path) -> None:
+    platform = platform_of(home, "*branch_performance*")
+    for region, some in (("eu", "branch_performance"), (None, OF_ALL[0])):
+        layout = platform.layout(region) if region else platform.global_layout
+        note = layout.work / "publishing" / "t.json"
+        assert len(publishing.publish(platform, "t", [region], tables=[some]).published) == 1
+        assert not note.exists()
+        assert len(publishing.publish(platform, "t", [region], tables=[some, f"{some}_daily"]).published) == 2
+        assert json.loads(note.read_text())["gold"]
 
 
 def test_without_gold_across_regions_the_regions_are_published(home: Path) -> None:
