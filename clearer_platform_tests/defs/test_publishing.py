@@ -140,12 +140,21 @@ def test_assets_stand_on_gold_and_the_schedule_is_that_of_the_settings(publishin
     node = defs.resolve_asset_graph().get(dg.AssetKey(["published", "files", "global_branch_performance_daily"]))
     assert {key.to_user_string() for key in node.parent_keys} == {"global/branch_performance_daily"}
     assert node.partitions_def is None
-    assert defs.resolve_sensor_def("newer_gold").job_name == "publish"
-    assert defs.resolve_sensor_def("newer_global_gold").job_name == "publish_global"
+    repository = defs.get_repository_def()
+    for name, job, partitions in (
+        ("newer_gold", "publish", ["eu", "us"]),
+        ("newer_global_gold", "publish_global", [None]),
+    ):
+        sensor = defs.resolve_sensor_def(name)
+        with (
+            dg.DagsterInstance.ephemeral() as instance,
+            dg.build_sensor_context(instance, repository_def=repository) as context,
+        ):
+            asked = sensor.evaluate_tick(context).run_requests or []
+        assert (sensor.job_name, [request.partition_key for request in asked]) == (job, partitions)
     schedule = defs.resolve_schedule_def("publish_on_schedule")
     assert (schedule.cron_schedule, schedule.default_status) == ("30 * * * *", dg.DefaultScheduleStatus.RUNNING)
     at = datetime(2024, 10, 28, tzinfo=UTC)
-    repository = defs.get_repository_def()
     with dg.build_schedule_context(scheduled_execution_time=at, repository_def=repository) as context:
         assert [r.partition_key for r in schedule.evaluate_tick(context).run_requests or []] == ["eu", "us"]
         across = defs.resolve_schedule_def("publish_global_on_schedule")
