@@ -9,6 +9,7 @@ from clearer_platform import gold
 from clearer_platform.defs.alerting import set_aside_asset
 from clearer_platform.defs.jobs import jobs
 from clearer_platform.defs.marts import Marts
+from clearer_platform.defs.publishing import Targets
 from clearer_platform.defs.resources import resources
 from clearer_platform.defs.schedules import schedules
 from clearer_platform.defs.sensors import sensors
@@ -23,16 +24,16 @@ def build_defs(platform: Platform | None = None, **overrides: Any) -> dg.Definit
     project that cannot be used.
     """
     platform = platform or Platform.open()
-    marts = Marts(platform, gold.models(platform))
+    marts, targets = Marts(platform, gold.models(platform)), Targets(platform)
     with warnings.catch_warnings():
         # Code references, checks by partition and mappings between unlike partitions are not final in Dagster: pinned.
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return dg.Definitions(
-            assets=[*steps(platform, marts), set_aside_asset()],
-            jobs=jobs(platform, marts),
-            sensors=sensors(platform),
-            schedules=schedules(platform),
+            assets=[*steps(platform, marts, targets), set_aside_asset()],
+            jobs=jobs(platform, marts, targets),
+            sensors=sensors(platform, targets),
+            schedules=schedules(platform, targets),
             resources={**resources(platform, marts), **overrides},
         )
 

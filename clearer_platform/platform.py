@@ -8,7 +8,7 @@ import ibis.expr.datatypes as dt
 
 from clearer_platform.contracts import Contract, LoadMode, load_contracts
 from clearer_platform.errors import ContractError, RegistryError, UnknownName
-from clearer_platform.regions import Layout, Region, Registry, TableSource, load_registry
+from clearer_platform.regions import GLOBAL, Layout, Region, Registry, TableSource, load_registry
 from clearer_platform.regions.layout import layout_of
 from clearer_platform.settings import Settings
 
@@ -81,7 +81,7 @@ class Platform:
     def global_layout(self) -> Layout:
         """Where cross-region data is kept."""
         registry, settings = self.registry, self.settings
-        return layout_of("global", registry.root, None, registry.options, settings.home, settings.lock_timeout)
+        return layout_of(GLOBAL, registry.root, None, registry.options, settings.home, settings.lock_timeout)
 
 
 def _check_nesting(platform: Platform, contract: Contract) -> None:

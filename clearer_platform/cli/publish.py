@@ -26,8 +26,9 @@ def publish(
     """Publish gold to the targets of the registry: PostgreSQL, other databases, Delta Lake, CSV.
 
     All tables of a target are published as one, or none of them. What is there
-    already is left as it is. A target that fails stops no other; the exit code
-    is then 3. Where no gold has been built it is 1.
+    already is left as it is. Tables built across regions belong to none: they
+    are published where no --region is named. A target that fails stops no
+    other; the exit code is then 3. Where no gold has been built it is 1.
 
     [bold]Examples[/bold]
 
@@ -48,7 +49,8 @@ def publish(
     if any(result.error for result in results):
         raise typer.Exit(FAILED_DAYS)
     if not any(result.published for result in results):
-        raise NotBuilt("there is no gold to publish", hint="clearer materialize builds it")
+        across = "; what is built across regions is published without --region" if region else ""
+        raise NotBuilt("there is no gold to publish", hint=f"clearer materialize builds it{across}")
 
 
 def published(
@@ -60,9 +62,9 @@ def published(
     from clearer_platform.serving.opening import chosen_regions
 
     registry = platform.registry
-    asked = chosen_regions(platform, regions)
+    asked: list[str | None] = [*chosen_regions(platform, regions), *([] if regions else [None])]
     named = {name: registry.target(name) for name in (targets or registry.targets)}
-    of = {name: [r for r in asked if r in registry.regions_of(entry)] for name, entry in named.items()}
+    of = {name: [r for r in asked if r in (*registry.regions_of(entry), None)] for name, entry in named.items()}
     if not any(of.values()):
         raise ClearerError("no target is named for that", hint="a target is a block [targets.<name>] in the registry")
     with steps("publishing") as advance:
@@ -74,7 +76,7 @@ def published(
 
 
 def print_results(results: "list[Result]", *, dry_run: bool) -> None:
-    """Print a row for each table of each region, and what was left out."""
+    """Print a row for each table of each region, `-` where it is built across them, and what was left out."""
     rows = [_row(one, dry_run=dry_run) for result in results for one in result.published]
     header = ["target", "table", "region", "rows", "added", "changed", "removed", "unchanged", "seconds"]
     if dry_run:
@@ -92,7 +94,7 @@ def print_results(results: "list[Result]", *, dry_run: bool) -> None:
 
 
 def _row(one: "Published", *, dry_run: bool) -> list[object]:
-    place: list[object] = [one.target, one.table, one.region, one.rows]
+    place: list[object] = [one.target, one.table, one.region or "-", one.rows]
     if dry_run:
         return [*place, "publish" if one.is_new else "nothing: it is there"]
     return [*place, one.added, one.changed, one.removed, one.unchanged, f"{one.seconds:.2f}"]

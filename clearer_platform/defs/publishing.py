@@ -1,7 +1,9 @@
-"""Publishing in the graph: an asset for each table of each target, one partition a region, with a check.
+"""Publishing in the graph: an asset for each table of each target, with a check.
 
-A region's tables of one target are published as one. A sensor asks for a run when gold that is served is newer than
-what was published; the schedule of the settings is the fallback, and goes to targets that failed as well.
+It has one partition a region; a table that is built across regions has none, like what it is made from, and a step, a
+job, a sensor and a schedule of its own kind (`across`). What a target gets of a region, or across regions, is published
+as one. A sensor asks for a run when gold that is served is newer than what was published; the schedule of the settings
+is the fallback, and goes to targets that failed as well.
 """
 
 import json
@@ -13,17 +15,18 @@ from typing import Any
 import dagster as dg
 
 from clearer_platform.defs.marts import Marts, has_days, key_of
-from clearer_platform.defs.names import GOLD, group, regions
+from clearer_platform.defs.names import GLOBAL, group, regions
 from clearer_platform.defs.reporting import Events, Run, Trouble
 from clearer_platform.errors import ClearerError
-from clearer_platform.gold import warehouse
+from clearer_platform.gold import Model, warehouse
 from clearer_platform.platform import Platform
 from clearer_platform.serving import publishing
-from clearer_platform.serving.publishing import Published
+from clearer_platform.serving.publishing import Published, Table
 from clearer_platform.storage import publish_bytes
 
 PUBLISHED = "published"
-PUBLISH = "publish"
+PUBLISH, PUBLISH_GLOBAL = "publish", "publish_global"
+"""The jobs: what is each region's own, and what is built across regions."""
 EQUAL = "equals_gold"
 OWNERS = ["team:data-platform"]
 FORMAT_VERSION = "1"
@@ -36,90 +39,139 @@ def publish_key(target: str, table: str) -> dg.AssetKey:
     return dg.AssetKey([PUBLISHED, target, table])
 
 
-def publish_keys(platform: Platform) -> list[dg.AssetKey]:
-    """The keys of the assets."""
-    return [publish_key(name, table) for name, tables in _tables(platform).items() for table in tables]
+class Targets:
+    """What is published to the registry's targets; looked up once.
+
+    Raises PublishError or UnknownName for a table that cannot be published.
+    """
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        registry = platform.registry
+        self._tables = {name: publishing.possible(platform, target) for name, target in registry.targets.items()}
+
+    def tables(self, *, across: bool) -> list[tuple[str, Table]]:
+        """Targets and their tables: those that are built across regions, or those that are published by region."""
+        return [
+            (name, table)
+            for name, tables in self._tables.items()
+            for table in tables.values()
+            if table.is_whole == across
+        ]
+
+    def of(self, region: str | None) -> dict[str, list[str]]:
+        """The targets that anything of the region (None: across regions) is published to, and its tables by name."""
+        registry, found = self.platform.registry, dict[str, list[str]]()
+        for name, table in self.tables(across=region is None):
+            if region is None or region in registry.regions_of(registry.target(name)):
+                found.setdefault(name, []).append(table.name)
+        return found
+
+    def keys(self, *, across: bool) -> list[dg.AssetKey]:
+        """The keys of the assets."""
+        return [publish_key(name, table.name) for name, table in self.tables(across=across)]
+
+    def specs(self, marts: Marts, *, across: bool) -> list[dg.AssetSpec]:
+        """The assets."""
+        return [_spec(self.platform, marts, name, table) for name, table in self.tables(across=across)]
+
+    def checks(self, *, across: bool) -> list[dg.AssetCheckSpec]:
+        """One check a table: counts and sums in the target are gold's."""
+        description = (
+            "Rows, and the sum of each column of exact numbers, are those of gold; compared before they are seen."
+        )
+        return [
+            dg.AssetCheckSpec(
+                EQUAL, asset=key, description=description, partitions_def=publish_partitions(self.platform, across)
+            )
+            for key in self.keys(across=across)
+        ]
 
 
-def publish_specs(platform: Platform, marts: Marts) -> list[dg.AssetSpec]:
-    """The assets. Raises PublishError or UnknownName for a table that cannot be published."""
-    return [_spec(platform, marts, name, table) for name, tables in _tables(platform).items() for table in tables]
+def publish_partitions(platform: Platform, across: bool) -> dg.PartitionsDefinition | None:
+    """One partition a region; none of what is built across them."""
+    return None if across else regions(platform.registry)
 
 
-def publish_checks(platform: Platform) -> list[dg.AssetCheckSpec]:
-    """One check a table: counts and sums in the target are gold's."""
-    description = "Rows, and the sum of each column of exact numbers, are those of gold; compared before they are seen."
-    by_region = regions(platform.registry)
-    return [
-        dg.AssetCheckSpec(EQUAL, asset=key, description=description, partitions_def=by_region)
-        for key in publish_keys(platform)
-    ]
-
-
-def publish_tables(context: dg.AssetExecutionContext, run: Run) -> Events:
-    """Publish each region's tables to each target; a target that fails stops no other."""
+def publish_regions(context: dg.AssetExecutionContext, run: Run) -> Events:
+    """Publish each region's own tables to each target; a target that fails stops no other."""
     for region in context.partition_keys:
-        for name, target in run.platform.registry.targets.items():
-            tables = [t for t in _tables(run.platform)[name] if run.reporter.selected(publish_key(name, t))]
-            if tables and region in run.platform.registry.regions_of(target):
-                yield from _publish(run, region, name, tables)
+        yield from _publish_all(run, region)
 
 
-def due(platform: Platform, now: float) -> list[str]:
-    """The regions whose served gold is newer than what was published; each is told of, then left alone for a while."""
-    return [region for region in platform.registry.regions if _is_due(platform, region, now)]
+def publish_global(context: dg.AssetExecutionContext, run: Run) -> Events:
+    """Publish what is built across regions to each target; a target that fails stops no other."""
+    yield from _publish_all(run, None)
 
 
-def _publish(run: Run, region: str, name: str, tables: list[str]) -> Events:
-    run.progress(region, f"publish to {name}", 0, len(tables))
+def due(targets: Targets, now: float, *, across: bool) -> list[str | None]:
+    """The regions whose served gold is newer than what was published, or None for that across regions.
+
+    Each is told of, then left alone for a while.
+    """
+    named: list[str | None] = [None] if across else [*targets.platform.registry.regions]
+    return [region for region in named if _is_due(targets, region, now)]
+
+
+def _publish_all(run: Run, region: str | None) -> Events:
+    for name, tables in Targets(run.platform).of(region).items():
+        if selected := [table for table in tables if run.reporter.selected(publish_key(name, table))]:
+            yield from _publish(run, region, name, selected)
+
+
+def _publish(run: Run, region: str | None, name: str, tables: list[str]) -> Events:
+    scope = region or GLOBAL
+    run.progress(scope, f"publish to {name}", 0, len(tables))
     result = publishing.publish(run.platform, name, [region], tables=tables)
     if result.error:
         error = result.error
-        trouble = Trouble(f"{PUBLISHED}/{name}", region, None, name, error.message, error.hint, may_pass=error.may_pass)
+        trouble = Trouble(f"{PUBLISHED}/{name}", scope, None, name, error.message, error.hint, may_pass=error.may_pass)
         run.reporter.troubles.append(trouble)
         for table in tables:
             yield _checked(run, name, table, region, passed=False, metadata={"reason": error.message})
         return
     for one in result.published:
         key = publish_key(name, one.table)
-        yield run.reporter.published(key, region, _facts(one), f"{region} {one.fingerprint}"[:64])
+        yield run.reporter.published(key, region, _facts(one), f"{scope} {one.fingerprint}"[:64])
         yield _checked(run, name, one.table, region, passed=True, metadata={"rows": one.rows})
 
 
 def _checked(
-    run: Run, target: str, table: str, region: str, *, passed: bool, metadata: dict[str, Any]
+    run: Run, target: str, table: str, region: str | None, *, passed: bool, metadata: dict[str, Any]
 ) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
         asset_key=publish_key(target, table), check_name=EQUAL, passed=passed, partition=region, metadata=metadata
     )
 
 
-def _tables(platform: Platform) -> dict[str, list[str]]:
-    """Target -> the tables that are published to it."""
-    return {name: list(publishing.possible(platform, target)) for name, target in platform.registry.targets.items()}
-
-
-def _spec(platform: Platform, marts: Marts, target: str, table: str) -> dg.AssetSpec:
-    model = next(m for m in marts.models.values() if m.layer == GOLD and m.alias == table)
-    by_day = dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="region")
-    mapping = by_day if has_days(model) else dg.IdentityPartitionMapping()
+def _spec(platform: Platform, marts: Marts, target: str, table: Table) -> dg.AssetSpec:
+    model = marts.models[table.name]
     kind = platform.registry.target(target).kind
     return dg.AssetSpec(
-        publish_key(target, table),
-        deps=[dg.AssetDep(key_of(model), partition_mapping=mapping)],
-        description=f"{table} as published to {target}. {model.description}",
+        publish_key(target, table.name),
+        deps=[dg.AssetDep(key_of(model), partition_mapping=_mapping(model))],
+        description=f"{table.name} as published to {target}. {model.description}",
         group_name=group(PUBLISHED, target),
         kinds={kind},
         owners=OWNERS,
         code_version=FORMAT_VERSION,
-        partitions_def=regions(platform.registry),
+        partitions_def=publish_partitions(platform, table.is_whole),
         skippable=True,
     )
 
 
+def _mapping(model: Model) -> dg.PartitionMapping | None:
+    """How a published partition is made from those of its model; None where neither has any."""
+    if model.layer == GLOBAL:
+        return None
+    if has_days(model):
+        return dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="region")
+    return dg.IdentityPartitionMapping()
+
+
 def _facts(one: Published) -> dict[str, object]:
     return {
-        "dagster/partition_row_count": one.rows,
+        "dagster/partition_row_count" if one.region else "dagster/row_count": one.rows,
         "target": one.target,
         "added": one.added,
         "changed": one.changed,
@@ -129,15 +181,16 @@ def _facts(one: Published) -> dict[str, object]:
     }
 
 
-def _is_due(platform: Platform, region: str, now: float) -> bool:
-    """Whether to ask for the region now. What was asked for last is noted, so that no target is hammered.
+def _is_due(targets: Targets, region: str | None, now: float) -> bool:
+    """Whether to ask for the region now, or (None) for what is built across them.
 
-    The same gold is asked for once more only while a target lacks it, after a wait that doubles each time.
+    What was asked for last is noted, so that no target is hammered. The same gold is asked for once more only while a
+    target lacks it, after a wait that doubles each time.
     """
-    of_region = [t.name for t in platform.registry.targets.values() if region in platform.registry.regions_of(t)]
-    if not of_region:
+    platform, names = targets.platform, list(targets.of(region))
+    if not names:
         return False
-    layout = platform.layout(region)
+    layout = platform.layout(region) if region else platform.global_layout
     try:
         state = warehouse.state(warehouse.serving_copy(layout))
     except ClearerError:
@@ -146,11 +199,11 @@ def _is_due(platform: Platform, region: str, now: float) -> bool:
         return False
     note = layout.work / "publishing" / "asked.json"
     before = _noted(note)
-    wanted = {"gold": state.fingerprint, "targets": _said(platform, of_region)}
+    wanted = {"gold": state.fingerprint, "targets": _said(platform, names)}
     if {name: before.get(name) for name in wanted} != wanted:
         publish_bytes(json.dumps({**wanted, "at": now, "wait": FIRST_WAIT}).encode(), note)
         return True
-    if _is_published(layout.work, state.fingerprint, of_region) or now < before["at"] + before["wait"]:
+    if _is_published(layout.work, state.fingerprint, names) or now < before["at"] + before["wait"]:
         return False
     wait = min(before["wait"] * 2, LONGEST_WAIT)
     publish_bytes(json.dumps({**wanted, "at": now, "wait": wait}).encode(), note)
@@ -175,7 +228,7 @@ def _noted(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def requested(platform: Platform, now: float | None = None) -> Iterator[dg.RunRequest]:
-    """A run for each region that is due."""
-    for region in due(platform, time.time() if now is None else now):
+def requested(targets: Targets, now: float | None = None, *, across: bool) -> Iterator[dg.RunRequest]:
+    """A run for each region that is due, or one for what is built across them."""
+    for region in due(targets, time.time() if now is None else now, across=across):
         yield dg.RunRequest(run_key=None, partition_key=region)

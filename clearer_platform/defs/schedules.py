@@ -14,7 +14,7 @@ from clearer_platform.defs import alerting
 from clearer_platform.defs.backups import BACKUPS, backed_up
 from clearer_platform.defs.jobs import REGION_DAYS
 from clearer_platform.defs.names import is_partition
-from clearer_platform.defs.publishing import PUBLISH
+from clearer_platform.defs.publishing import PUBLISH, PUBLISH_GLOBAL, Targets
 from clearer_platform.defs.requests import requests, underway
 from clearer_platform.platform import Platform
 from clearer_platform.regions import Region
@@ -27,7 +27,7 @@ WORTH_RUNNING = (Only.MISSING, Only.CHANGED)
 mapping makes it changed."""
 
 
-def schedules(platform: Platform) -> list[dg.ScheduleDefinition]:
+def schedules(platform: Platform, targets: Targets) -> list[dg.ScheduleDefinition]:
     """One schedule a region; one for each that reads database servers; one for the backups of each that has any of the
     tables in the settings."""
     regions = platform.registry.regions.values()
@@ -35,7 +35,8 @@ def schedules(platform: Platform) -> list[dg.ScheduleDefinition]:
         *(_after_cutoff(platform, region) for region in regions),
         *(_of_servers(platform, region) for region in regions if sql.tables(platform, region.name)),
         *(_of_backups(platform, region) for region in regions if backed_up(platform, region.name)),
-        *([_of_publishing(platform)] if platform.registry.targets else []),
+        *([_of_publishing(targets)] if targets.tables(across=False) else []),
+        *([_of_publishing_global(platform)] if targets.tables(across=True) else []),
     ]
 
 
@@ -91,20 +92,33 @@ def _of_backups(platform: Platform, region: Region) -> dg.ScheduleDefinition:
     return schedule
 
 
-def _of_publishing(platform: Platform) -> dg.ScheduleDefinition:
+def _of_publishing(targets: Targets) -> dg.ScheduleDefinition:
     @dg.schedule(
         name="publish_on_schedule",
         job_name=PUBLISH,
-        cron_schedule=platform.settings.schedule,
+        cron_schedule=targets.platform.settings.schedule,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Publishes to the registry's targets, whatever else was asked for: what is there stays.",
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-        named = {of for target in platform.registry.targets.values() for of in platform.registry.regions_of(target)}
         at = context.scheduled_execution_time
-        for region in platform.registry.regions:
-            if region in named:
+        for region in targets.platform.registry.regions:
+            if targets.of(region):
                 yield dg.RunRequest(run_key=f"{PUBLISH} {region} {at}", partition_key=region)
+
+    return schedule
+
+
+def _of_publishing_global(platform: Platform) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name="publish_global_on_schedule",
+        job_name=PUBLISH_GLOBAL,
+        cron_schedule=platform.settings.schedule,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Publishes what spans regions to the registry's targets, whatever else was asked for.",
+    )
+    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        return dg.RunRequest(run_key=f"{PUBLISH_GLOBAL} {context.scheduled_execution_time}")
 
     return schedule
 

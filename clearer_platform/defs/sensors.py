@@ -8,7 +8,7 @@ from clearer_platform import alerts
 from clearer_platform.defs import alerting
 from clearer_platform.defs.jobs import REGION_DAYS
 from clearer_platform.defs.landing import Landing
-from clearer_platform.defs.publishing import PUBLISH, requested
+from clearer_platform.defs.publishing import PUBLISH, PUBLISH_GLOBAL, Targets, requested
 from clearer_platform.defs.requests import regions_of
 from clearer_platform.platform import Platform
 from clearer_platform.sources.aside import set_asides
@@ -21,9 +21,9 @@ half of the time only.
 """
 
 
-def sensors(platform: Platform) -> list[dg.SensorDefinition]:
+def sensors(platform: Platform, targets: Targets) -> list[dg.SensorDefinition]:
     """Every sensor."""
-    publishing = [_publishing(platform)] if platform.registry.targets else []
+    publishing = [_publishing(targets, across) for across in (False, True) if targets.tables(across=across)]
     return [_landing(platform), _alerts(platform), _failures(platform), *publishing]
 
 
@@ -57,16 +57,18 @@ def _landing(platform: Platform) -> dg.SensorDefinition:
     return sensor
 
 
-def _publishing(platform: Platform) -> dg.SensorDefinition:
+def _publishing(targets: Targets, across: bool) -> dg.SensorDefinition:
+    whose = "the gold across regions" if across else "a region's gold"
+
     @dg.sensor(
-        name="newer_gold",
-        job_name=PUBLISH,
+        name="newer_global_gold" if across else "newer_gold",
+        job_name=PUBLISH_GLOBAL if across else PUBLISH,
         minimum_interval_seconds=10,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Asks for publishing where a region's gold is newer than what was published of it.",
+        description=f"Asks for publishing where {whose} is newer than what was published of it.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> list[dg.RunRequest]:
-        return list(requested(platform))
+        return list(requested(targets, across=across))
 
     return sensor
 

@@ -18,7 +18,13 @@ from clearer_platform.defs.delivered import table_checks, table_specs
 from clearer_platform.defs.marts import Marts
 from clearer_platform.defs.models import build_days, build_globals, build_wholes
 from clearer_platform.defs.names import BRONZE, GLOBAL, GOLD, SILVER, asset_key, by_region, region_days, regions
-from clearer_platform.defs.publishing import PUBLISH, publish_checks, publish_specs, publish_tables
+from clearer_platform.defs.publishing import (
+    PUBLISH,
+    Targets,
+    publish_global,
+    publish_partitions,
+    publish_regions,
+)
 from clearer_platform.defs.reporting import Events, Reporter, Run
 from clearer_platform.defs.tables import RegionTables
 from clearer_platform.platform import Platform
@@ -37,8 +43,8 @@ AS_OF = {
 Work = Callable[[dg.AssetExecutionContext, Run], Events]
 
 
-def steps(platform: Platform, marts: Marts) -> list[dg.AssetsDefinition]:
-    """Every asset, in three steps, and one each for backups and publishing."""
+def steps(platform: Platform, marts: Marts, targets: Targets) -> list[dg.AssetsDefinition]:
+    """Every asset, in three steps, one for backups, and two for publishing."""
     registry = platform.registry
     return [
         _step(
@@ -78,7 +84,7 @@ def steps(platform: Platform, marts: Marts) -> list[dg.AssetsDefinition]:
             pool=GLOBAL,
         ),
         *_backups(platform, marts),
-        *_publishing(platform, marts),
+        *_publishing(platform, marts, targets),
     ]
 
 
@@ -101,23 +107,24 @@ def _backups(platform: Platform, marts: Marts) -> list[dg.AssetsDefinition]:
     return [step]
 
 
-def _publishing(platform: Platform, marts: Marts) -> list[dg.AssetsDefinition]:
-    """The step of publishing, where the registry names targets."""
-    if not platform.registry.targets:
-        return []
-    step = _step(
-        platform,
-        marts,
-        publish_tables,
-        name="publish_tables",
-        description="Publish each region's tables to the registry's targets, as one for each target.",
-        specs=publish_specs(platform, marts),
-        check_specs=publish_checks(platform),
-        partitions_def=regions(platform.registry),
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        pool=PUBLISH,
-    )
-    return [step]
+def _publishing(platform: Platform, marts: Marts, targets: Targets) -> list[dg.AssetsDefinition]:
+    """The steps of publishing, as far as the registry's targets name tables for them."""
+    return [
+        _step(
+            platform,
+            marts,
+            publish_global if across else publish_regions,
+            name="publish_global_tables" if across else "publish_tables",
+            description=f"Publish {what} to the registry's targets, as one for each target.",
+            specs=targets.specs(marts, across=across),
+            check_specs=targets.checks(across=across),
+            partitions_def=publish_partitions(platform, across),
+            backfill_policy=None if across else dg.BackfillPolicy.single_run(),
+            pool=PUBLISH,
+        )
+        for across, what in ((False, "each region's tables"), (True, "what spans regions"))
+        if targets.tables(across=across)
+    ]
 
 
 def _step(

@@ -8,7 +8,7 @@ gold.view(platform, "eu", model, as_of=day)   read a part of it as of another da
 """
 
 from clearer_platform.gold import warm
-from clearer_platform.gold.across import build_global
+from clearer_platform.gold.across import build_global, withdrawn
 from clearer_platform.gold.catalog import Model, models
 from clearer_platform.gold.dbt import Progress
 from clearer_platform.gold.extent import Extent
@@ -46,4 +46,5 @@ __all__ = [
     "served_as_of",
     "view",
     "warm",
+    "withdrawn",
 ]

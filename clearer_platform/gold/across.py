@@ -15,7 +15,7 @@ from clearer_platform.gold.blank import create_tables
 from clearer_platform.gold.change import row_counts
 from clearer_platform.gold.dbt import Progress
 from clearer_platform.gold.inputs import Contents
-from clearer_platform.gold.leaving import carried, copy_what_leaves
+from clearer_platform.gold.leaving import carried, copy_what_leaves, forms
 from clearer_platform.gold.project import prepare, project_version
 from clearer_platform.gold.results import Build
 from clearer_platform.gold.warehouse import State
@@ -39,6 +39,16 @@ def build_global(platform: Platform, *, full_refresh: bool = False, progress: Pr
         if platform.settings.warehouse == "motherduck":
             motherduck.publish(platform, None)
     return done
+
+
+def withdrawn(platform: Platform, state: State) -> list[str]:
+    """The regions of which global gold in this state holds what they do not let leave any more."""
+    known = platform.registry.regions
+    return sorted(
+        region
+        for region, _, _, leaves in state.contents
+        if region not in known or leaves not in forms(platform, region)
+    )
 
 
 def _build(platform: Platform, copies: dict[str, Path | None], full_refresh: bool, progress: Progress | None) -> Build:

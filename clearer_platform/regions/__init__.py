@@ -2,12 +2,13 @@
 
 from clearer_platform.regions.forms import CsvFormat, TableSource
 from clearer_platform.regions.http import HttpSource
-from clearer_platform.regions.layout import Layout
+from clearer_platform.regions.layout import GLOBAL, Layout
 from clearer_platform.regions.registry import Region, Registry, load_registry
 from clearer_platform.regions.sql import SqlSource
 from clearer_platform.regions.targets import DatabaseTarget, FolderTarget, Target
 
 __all__ = [
+    "GLOBAL",
     "CsvFormat",
     "DatabaseTarget",
     "FolderTarget",

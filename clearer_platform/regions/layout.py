@@ -14,6 +14,9 @@ from upath import UPath
 from clearer_platform.errors import Busy
 from clearer_platform.storage import is_local, local
 
+GLOBAL = "global"
+"""What is built across regions is named so where a region's name stands otherwise; no region may be."""
+
 
 @dataclass(frozen=True)
 class Layout:

@@ -14,6 +14,7 @@ from clearer_platform.regions.batches import BatchEntry, QueueEntry
 from clearer_platform.regions.calendar import Calendar, FirstOfYear, HolidayCode, IsoDate, holidays, library
 from clearer_platform.regions.forms import CsvFormat, Entry, TableSource
 from clearer_platform.regions.http import HttpSource, http_source
+from clearer_platform.regions.layout import GLOBAL
 from clearer_platform.regions.sql import SqlSource, sql_source
 from clearer_platform.regions.targets import Target
 
@@ -91,8 +92,8 @@ class Region(Entry):
     @field_validator("name")
     @classmethod
     def _identifier(cls, name: str) -> str:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == "global":
-            raise ValueError("a region's name is lower-case letters, digits and underscores, and not 'global'")
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == GLOBAL:
+            raise ValueError(f"a region's name is lower-case letters, digits and underscores, and not '{GLOBAL}'")
         return name
 
     @model_validator(mode="after")

@@ -17,11 +17,15 @@ class _Target(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     name: str
-    regions: tuple[str, ...] = Field(default=(), description="Whose gold is published; by default every region's.")
-    tables: tuple[str, ...] = Field(min_length=1, description="Models of gold by name; `*` stands for any characters.")
+    regions: tuple[str, ...] = Field(
+        default=(), description="Whose gold is published; by default every region's, and what is built across them."
+    )
+    tables: tuple[str, ...] = Field(
+        min_length=1, description="Models of gold, of regions or across them, by name; `*` stands for any characters."
+    )
     mode: Literal["replace", "upsert"] = Field(
         default="replace",
-        description="replace: what is there of a region equals its gold; upsert: rows that gold no longer has stay.",
+        description="replace: what is there equals gold; upsert: rows that gold no longer has stay.",
     )
 
     @field_validator("name")

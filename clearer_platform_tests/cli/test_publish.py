@@ -29,7 +29,7 @@ tables = ["branch_performance"]
 [targets.files]
 kind = "csv"
 root = "published"
-tables = ["branch_performance"]
+tables = ["*branch_performance"]
 """
     return targets(own, text)
 
@@ -45,12 +45,21 @@ def test_a_target_that_fails_stops_no_other(bi):
     }
     assert results["bi"]["published"][0]["added"] == results["bi"]["published"][0]["rows"] > 0
     assert "nothing was published" in results["gone"]["error"] and not results["gone"]["published"]
-    assert {one["region"] for one in results["files"]["published"]} == {"eu", "us"}
+    assert {(one["table"], one["region"]) for one in results["files"]["published"]} == {
+        ("branch_performance", "eu"),
+        ("branch_performance", "us"),
+        ("global_branch_performance", None),
+    }
 
     said = bi("publish", "--target", "bi", "--region", "eu").stdout
     assert "0 tables published, 3 as before" in said and "branch_performance_daily" in said
     said = bi("publish", "--target", "bi", "--force").stdout
     assert "3 tables published, 0 as before" in said
+    said = bi("publish", "--target", "files").stdout
+    assert "0 tables published, 3 as before" in said
+    assert ["files", "global_branch_performance", "-"] in [line.split()[:3] for line in said.splitlines()]
+    (one,) = bi.json("publish", "--target", "files", "--region", "eu")[0]["published"]
+    assert (one["table"], one["region"]) == ("branch_performance", "eu")
     assert "connection" in bi.error("publish", "--target", "gone", code=3)
 
 
@@ -60,6 +69,10 @@ def test_a_target_that_fails_stops_no_other(bi):
         ('kind = "csv"\nroot = "x"\ntables = ["nothing"]', "unknown table in targets.t.tables 'nothing'"),
         ('kind = "csv"\nroot = "x"\ntables = ["fct_transactions"]', "fct_transactions may not leave eu"),
         ('kind = "csv"\nroot = "x"\ntables = ["dim_customers"]', "dim_customers may not leave us: it holds pseudonyms"),
+        (
+            'kind = "csv"\nroot = "x"\nregions = ["eu"]\ntables = ["global_*"]',
+            "global_* is built across all regions, and the target is for eu alone",
+        ),
         ('kind = "csv"\nroot = "x"\ntables = ["fct_trans*"]', "nothing that eu lets leave is named fct_trans*"),
         (
             'kind = "sql"\nurl = "sqlite:///x"\nmode = "upsert"\ntables = ["sales_by_day"]',
@@ -72,6 +85,14 @@ def test_what_cannot_be_published_is_said_by_check_and_by_publish(own, text, sai
     assert said in cli("check", code=1).stdout
     assert said in cli.error("publish", code=3)
     assert not (cli.home / "x").exists()
+
+
+def test_what_is_built_across_regions_belongs_to_none(own):
+    cli = targets(own, '[targets.t]\nkind = "csv"\nroot = "x"\ntables = ["global_*"]\n')
+    assert "without --region" in cli.error("publish", "--region", "eu")
+    assert not (cli.home / "x").exists()
+    assert {one["region"] for one in cli.json("publish")[0]["published"]} == {None}
+    assert [folder.name for folder in (cli.home / "x").iterdir()] == ["global"]
 
 
 def test_a_region_without_gold_is_an_error(empty):

@@ -8,6 +8,7 @@ import pytest
 
 from clearer_platform import gold
 from clearer_platform.errors import BuildError
+from clearer_platform.gold import warehouse
 from clearer_platform.gold.leaving import leaving
 from clearer_platform.gold.project import prepare
 from clearer_platform.governance import Pseudonyms
@@ -45,6 +46,18 @@ def test_permission_that_is_withdrawn_takes_the_rows_away(own: Platform) -> None
     assert gold.build_global(stricter).changed
     assert served(stricter, 'select count(*) from "global".customers', None) == [(0,)]
     assert not gold.build_global(stricter).changed
+
+
+def test_what_may_leave_no_more_is_known_before_it_is_gone(own: Platform) -> None:
+    """A permission that was given since then takes nothing away."""
+    state = warehouse.state(local(own.global_layout.warehouse))
+    assert state is not None and gold.withdrawn(own, state) == []
+    for registry, regions in (
+        (REGIONS.replace('"pseudonyms"', '"aggregates"'), ["eu"]),
+        (REGIONS.replace('"aggregates"', '"pseudonyms"'), []),
+        (REGIONS[: REGIONS.index("[regions.us]")], ["us"]),
+    ):
+        assert gold.withdrawn(open_platform(own.settings.home, registry), state) == regions
 
 
 def test_only_changed_regions_are_read(own: Platform) -> None:

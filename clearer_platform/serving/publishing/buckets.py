@@ -12,7 +12,7 @@ from clearer_platform.serving.publishing.tables import Column, Table
 from clearer_platform.silver.sql import identifier
 
 MOST = 1 << 16
-"""Buckets of a table and region, at most: what is recorded stays within a few megabytes."""
+"""Buckets of a part of a table, at most: what is recorded stays within a few megabytes."""
 ROWS = 16
 """Rows of a bucket, at least, where keys follow one another; the fewer, the less is compared in vain."""
 WHOLE = ("smallint", "integer", "bigint")
@@ -45,7 +45,7 @@ class Division:
 
 @dataclass(frozen=True)
 class Buckets:
-    """What a table holds of a region, bucket by bucket."""
+    """What a part of a table holds, bucket by bucket."""
 
     division: Division
     digests: Mapping[str, str]
@@ -73,9 +73,10 @@ def from_json(text: str | None) -> Buckets | None:
 
 def column_of(table: Table) -> Column | None:
     """The column of the key by which rows are told apart: what changes together has one day, or numbers near by."""
-    keys = {column.name: column for column in table.columns if column.name in table.key[1:]}
+    columns = {column.name: column for column in table.columns}
+    keys = [columns[name] for name in table.key if name != table.part_column]
     for kinds in (("date",), WHOLE, ("text", "uuid")):
-        if fitting := [keys[name] for name in table.key[1:] if keys[name].kind in kinds]:
+        if fitting := [column for column in keys if column.kind in kinds]:
             return fitting[-1]
     return None
 

@@ -1,5 +1,7 @@
 """Publishing as CSV for bulk loaders: `<root>/<region>/<table>.csv`, each file replaced as a whole.
 
+What is built across regions lies in the folder `global`, which is no region's.
+
 A header, RFC 4180, UTF-8. Texts are always quoted, so that "" is empty text, spaces stay, and what stands where there
 is no value (`null`, by default nothing) is told apart from any text. Instants are in UTC, booleans 1 and 0.
 `<root>/<region>/publication.json`, which comes last, says what the files hold. There is no transaction over files: a
@@ -19,7 +21,7 @@ from upath import UPath
 
 from clearer_platform.errors import PublishError
 from clearer_platform.platform import Platform
-from clearer_platform.regions import FolderTarget
+from clearer_platform.regions import GLOBAL, FolderTarget
 from clearer_platform.regions.layout import layout_of
 from clearer_platform.serving.publishing.publication import Advance, Part, Published, check
 from clearer_platform.serving.publishing.tables import Column, Table
@@ -32,11 +34,11 @@ Place = UPath | Path
 
 
 def recorded(platform: Platform, target: FolderTarget) -> dict[tuple[str, str], str]:
-    """(table, region) -> fingerprint of what is there."""
+    """Record -> fingerprint of what is there."""
     return {
-        (table, region): said["fingerprint"]
-        for region in platform.registry.regions_of(target)
-        for table, said in _manifest(root(platform, target) / region).items()
+        (table, scope): said["fingerprint"]
+        for scope in (*platform.registry.regions_of(target), GLOBAL)
+        for table, said in _manifest(root(platform, target) / scope).items()
     }
 
 
@@ -49,11 +51,12 @@ def publish(
     """
     place, done = root(platform, target), list[Published]()
     with platform.global_layout.lock(f"publishing-{target.name}"):
-        for region in dict.fromkeys(part.gold.region for part in parts):
-            before = _manifest(place / region)
-            of_region = [part for part in parts if part.gold.region == region]
-            new = [part for part in of_region if force or not _is_there(place / region, before, part)]
-            done += [Published(target.name, *p.name, p.figures.rows, is_new=False) for p in of_region if p not in new]
+        for scope in dict.fromkeys(part.gold.scope for part in parts):
+            folder = place / scope
+            before = _manifest(folder)
+            every = [part for part in parts if part.gold.scope == scope]
+            new = [part for part in every if force or not _is_there(folder, before, part)]
+            done += [Published(target.name, *p.name, p.figures.rows, is_new=False) for p in every if p not in new]
             written: dict[str, Path] = {}
             try:
                 for part in new:
@@ -63,9 +66,9 @@ def publish(
                     before[part.table.name] = _described(part, written[part.table.name])
                     done.append(_published(target, part, time.perf_counter() - started))
                 for part in new:
-                    _put(target, place / region, part.table, written[part.table.name])
+                    _put(target, folder, part.table, written[part.table.name])
                 if new:
-                    publish_bytes(json.dumps(before, indent=2).encode(), place / region / MANIFEST)
+                    publish_bytes(json.dumps(before, indent=2).encode(), folder / MANIFEST)
             finally:
                 for path in written.values():
                     path.unlink(missing_ok=True)
@@ -79,7 +82,7 @@ def root(platform: Platform, target: FolderTarget) -> Place:
 
 
 def _write(target: FolderTarget, part: Part) -> Path:
-    """A file in the region's own folder, to be put in place. Raises PublishError where it does not equal gold."""
+    """A file in the folder of its gold, to be put in place. Raises PublishError where it does not equal gold."""
     work = part.gold.work / target.name / part.table.name
     clear_leftovers(work)  # of publishers that were killed: the target's lock is ours
     work.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from sqlalchemy.schema import CreateTable
 from clearer_platform.errors import PublishError
 from clearer_platform.regions import FolderTarget
 from clearer_platform.serving.publishing.sql.types import table_in
-from clearer_platform.serving.publishing.tables import REGION, Table
+from clearer_platform.serving.publishing.tables import Table
 from clearer_platform.silver.sql import literal
 
 HEAD = "-- Generated from the contract of {table}; compiled for Db2 LUW 11.5, not verified against a live one.\n"
@@ -22,8 +22,11 @@ DEL = (
 )
 
 
-def scripts(target: FolderTarget, table: Table, region: str) -> dict[str, str]:
-    """Suffix -> script. Raises PublishError where DB2's dialect is not installed."""
+def scripts(target: FolderTarget, table: Table, scope: str) -> dict[str, str]:
+    """Suffix -> script, for the part of the table that is called `scope`.
+
+    Raises PublishError where DB2's dialect is not installed.
+    """
     try:
         dialect = registry.load("db2.ibm_db")()
     except (NoSuchModuleError, ImportError) as e:
@@ -35,7 +38,8 @@ def scripts(target: FolderTarget, table: Table, region: str) -> dict[str, str]:
     name, columns = preparer.format_table(made), ", ".join(preparer.quote(c.name) for c in made.columns)
     types = ", ".join(f"{preparer.quote(c.name)} {c.type.compile(dialect)}" for c in made.columns)
     head, file = HEAD.format(table=table.name), f"{table.name}.csv"
-    gone = f"DELETE FROM {name} WHERE {preparer.quote(REGION)} = {literal(region)};\n"
+    ours = f" WHERE {preparer.quote(table.part_column)} = {literal(scope)}" if table.part_column else ""
+    gone = f"DELETE FROM {name}{ours};\n"
     create = str(CreateTable(made).compile(dialect=dialect)).strip()
     found = {
         ".create.sql": f"{head}{create};\n",
@@ -53,7 +57,7 @@ def scripts(target: FolderTarget, table: Table, region: str) -> dict[str, str]:
         **found,
         ".import.sql": (
             f"{head}-- The command line processor, in the folder of {file}: db2 -stf {table.name}.import.sql\n"
-            f"-- Readers see the rows of {region} gone in between: IMPORT commits by itself.\n"
+            f"-- Readers see the rows that it replaces gone in between: IMPORT commits by itself.\n"
             f"{gone}IMPORT FROM {file} OF DEL {DEL} SKIPCOUNT 1 INSERT INTO {name} ({columns});\n"
         ),
         ".load.sh": (

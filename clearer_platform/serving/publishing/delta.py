@@ -1,6 +1,7 @@
 """Publishing as Delta tables, one a table of gold, partitioned by region; a commit replaces a region's rows.
 
-A commit says in its metadata (`clearer`) which content of which region the table holds; without news there is none.
+A table that is built across regions has no partitions; a commit replaces all of it. A commit says in its metadata
+(`clearer`) which content of which region (or of `global`) the table holds; without news there is none.
 What the client of a bucket needs stands in the target's `options`, as delta-rs names them (`endpoint_url`, which may be
 http, `region`, ...), or in the environment.
 """
@@ -20,22 +21,22 @@ from clearer_platform.regions import FolderTarget
 from clearer_platform.serving.publishing.csv_files import root
 from clearer_platform.serving.publishing.publication import Advance, Part, Published, check, possible
 from clearer_platform.serving.publishing.reading import Figures, figures_of
-from clearer_platform.serving.publishing.tables import REGION, Column, Table
+from clearer_platform.serving.publishing.tables import Column
 from clearer_platform.silver.sql import literal
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 SAID = "clearer"
-"""The entry of a commit's metadata: region -> fingerprint, as JSON."""
+"""The entry of a commit's metadata: region or `global` -> fingerprint, as JSON."""
 
 
 def recorded(platform: Platform, target: FolderTarget) -> dict[tuple[str, str], str]:
-    """(table, region) -> fingerprint of what is there."""
+    """Record -> fingerprint of what is there."""
     found: dict[tuple[str, str], str] = {}
     for name in possible(platform, target):
         table = _table(platform, target, name)
-        found |= {(name, region): fingerprint for region, fingerprint in _said(table).items()}
+        found |= {(name, scope): fingerprint for scope, fingerprint in _said(table).items()}
     return found
 
 
@@ -63,27 +64,27 @@ def _publish(platform: Platform, target: FolderTarget, part: Part, *, force: boo
     from deltalake import CommitProperties, write_deltalake
 
     started = time.perf_counter()
-    table, region = _table(platform, target, part.table.name), part.gold.region
+    table, scope, column = _table(platform, target, part.table.name), part.gold.scope, part.table.part_column
     said = _said(table)
-    if not force and said.get(region) == part.fingerprint:
+    if not force and said.get(scope) == part.fingerprint:
         return Published(target.name, *part.name, part.figures.rows, is_new=False)
     schema = pa.schema([_field(column) for column in part.table.columns])
     rows = pa.RecordBatchReader.from_batches(schema, (_cast(b, schema) for b in part.gold.batches(part.table)))
     facts: dict[str, Any] = {"storage_options": _options(target), "description": part.table.description}
-    before = 0 if table is None else _rows(table, part.table, region).rows
+    before = 0 if table is None else _rows(table, part).rows
     write_deltalake(
         _uri(platform, target, part.table.name),
         rows,
         mode="overwrite",
-        partition_by=[REGION],
-        predicate=None if table is None else f"{REGION} = {literal(region)}",
+        partition_by=[column] if column else None,
+        predicate=f"{column} = {literal(scope)}" if column and table is not None else None,
         schema_mode=None if table is None or _is_same(table, schema) else "merge",
-        commit_properties=CommitProperties(custom_metadata={SAID: json.dumps({**said, region: part.fingerprint})}),
+        commit_properties=CommitProperties(custom_metadata={SAID: json.dumps({**said, scope: part.fingerprint})}),
         **(facts if table is None else {"storage_options": facts["storage_options"]}),
     )
     after = _table(platform, target, part.table.name)
     assert after is not None
-    found = _rows(after, part.table, region)
+    found = _rows(after, part)
     if found != part.figures:
         if table is not None:
             after.restore(table.version())
@@ -121,20 +122,19 @@ def _said_of(error: Exception) -> str:
     return ": ".join(line for line in lines if line)[:500] or type(error).__name__
 
 
-def _rows(table: "DeltaTable", published: Table, region: str) -> Figures:
-    """The figures of a region's rows, read back."""
+def _rows(table: "DeltaTable", part: Part) -> Figures:
+    """The figures of a part's rows, read back."""
     import duckdb
 
-    names = [column.name for column in published.exact]
+    names, scope, column = [column.name for column in part.table.exact], part.gold.scope, part.table.part_column
     there = {field.name for field in table.schema().fields}
-    dataset = table.to_pyarrow_dataset(partitions=[(REGION, "=", region)])
+    dataset = table.to_pyarrow_dataset(partitions=[(column, "=", scope)] if column else None)
     sums = "".join(f', sum("{name}")' if name in there else ", 0" for name in names)
     with duckdb.connect() as connection:
         connection.register("published", dataset)
-        rows, *found = connection.execute(
-            f"SELECT count(*){sums} FROM published WHERE {REGION} = {literal(region)}"
-        ).fetchall()[0]
-    return figures_of(published, rows, found)
+        ours = f" WHERE {column} = {literal(scope)}" if column else ""
+        rows, *found = connection.execute(f"SELECT count(*){sums} FROM published{ours}").fetchall()[0]
+    return figures_of(part.table, rows, found)
 
 
 def _is_same(table: "DeltaTable", schema: pa.Schema) -> bool:

@@ -1,4 +1,4 @@
-"""What is published: a region's gold as it was served at one moment, table by table, as CSV or in batches."""
+"""What is published: gold as it was served at one moment, table by table, as CSV or in batches."""
 
 import hashlib
 import json
@@ -14,8 +14,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from clearer_platform.gold import warehouse
+from clearer_platform.errors import NotBuilt
+from clearer_platform.gold import warehouse, withdrawn
 from clearer_platform.platform import Platform
+from clearer_platform.regions import GLOBAL
 from clearer_platform.serving.publishing import buckets
 from clearer_platform.serving.publishing.buckets import Buckets, Division
 from clearer_platform.serving.publishing.tables import Column, Table
@@ -36,23 +38,26 @@ class Figures:
 
 
 class Gold:
-    """The gold of one region, as it was served when it was opened."""
+    """The gold of one region, or that across regions, as it was served when it was opened."""
 
-    def __init__(self, region: str, connection: duckdb.DuckDBPyConnection, work: Path, fingerprint: str) -> None:
+    def __init__(self, region: str | None, connection: duckdb.DuckDBPyConnection, work: Path, fingerprint: str) -> None:
         self.region = region
+        """Whose it is; None: built across regions."""
+        self.scope = region or GLOBAL
+        """The same as a name, for targets and files: no region can have that of all."""
         self.work = work
-        """A folder of the region's own."""
+        """A folder in the same jurisdiction."""
         self.fingerprint = fingerprint
         """Of all that this gold was built from and by."""
         self._connection = connection
 
     def has(self, table: Table) -> bool:
-        """Whether the table has been built for this region."""
+        """Whether the table has been built."""
         sql = (
             "SELECT count(*) FROM duckdb_tables()"
-            " WHERE database_name = current_database() AND schema_name = 'gold' AND table_name = ?"
+            " WHERE database_name = current_database() AND schema_name = ? AND table_name = ?"
         )
-        return bool(self._connection.execute(sql, [table.name]).fetchall()[0][0])
+        return bool(self._connection.execute(sql, table.relation).fetchall()[0][0])
 
     def figures(self, table: Table) -> Figures:
         """Its rows and sums."""
@@ -133,7 +138,7 @@ class Gold:
         return tuple(self._connection.execute(sql).fetchall()[0])
 
     def _select(self, table: Table) -> str:
-        return f"SELECT {', '.join(table.expressions(self.region))} FROM gold.{identifier(table.name)}"
+        return table.select(self.scope)
 
 
 def _bucket(by: Division) -> str:
@@ -164,13 +169,22 @@ def figures_of(table: Table, rows: int, sums: list[object]) -> Figures:
 
 
 @contextmanager
-def opened(platform: Platform, region: str) -> Iterator[Gold]:
-    """The gold that is served of `region`. Raises NotBuilt where there is none."""
-    layout = platform.layout(region)
+def opened(platform: Platform, region: str | None) -> Iterator[Gold]:
+    """The gold that is served of `region`, or (None) across regions. Raises NotBuilt where there is none.
+
+    And where what is served across regions holds what one of them does not let leave any more.
+    """
+    layout = platform.layout(region) if region else platform.global_layout
     with closing(warehouse.read(layout)) as connection:
         settings = platform.settings
         connection.execute(f"SET memory_limit = {literal(settings.memory_limit)}; SET preserve_insertion_order = false")
         if settings.threads:
             connection.execute(f"SET threads = {settings.threads}")
         state = warehouse.state_of(connection)
+        if region is None and (gone := withdrawn(platform, state)):
+            raise NotBuilt(
+                f"what is built across regions holds what may not leave {' and '.join(gone)} any more,"
+                " and is published once it has been built anew",
+                hint="run `clearer materialize`",
+            )
         yield Gold(region, connection, layout.work / "publishing", state.fingerprint)

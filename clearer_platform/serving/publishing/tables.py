@@ -1,11 +1,12 @@
 """Tables as they are published: columns, types and key, from what dbt's contract says of a model of gold.
 
-A published table holds the rows of several regions, so it always says which region each is of: a model without the
-column `region` gets it. The key, where it has one, begins with it.
+Each region's rows of a table are a part of it that is published by itself, so such a table always says which region a
+row is of: a model without the column `region` gets it. The key, where it has one, begins with it. A table that is built
+across regions has one part, which is all of it, and the columns and key of its model.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -80,13 +81,24 @@ class Table:
     """A table as it is published."""
 
     name: str
+    """The model's own, which no other has: what is built across regions is often called like what it is made from."""
     description: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
-    """The region and the columns that tell its rows apart; empty where nothing does, or where one of them may be null:
-    then rows are told apart by all that they say."""
+    """The columns that tell its rows apart, first of all that of its parts; empty where nothing does, or where one of
+    them may be null: then rows are told apart by all that they say."""
     adds_region: bool
     """Whether gold's own table lacks the column of the region."""
+    part_column: str | None = field(repr=False)
+    """The column that says of which part a row is: the region; None where the table is published as a whole."""
+    relation: tuple[str, str] = field(repr=False)
+    """Schema and name in the warehouse. How a table is read, and in how many parts, is not what is published of it: its
+    `repr`, which counts into fingerprints, leaves both out."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is built across regions and published as a whole."""
+        return self.part_column is None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -103,9 +115,10 @@ class Table:
         """The columns whose sums are compared."""
         return tuple(column for column in self.columns if column.kind in EXACT)
 
-    def expressions(self, region: str) -> list[str]:
-        """What DuckDB selects of gold's table of `region`, column by column."""
-        return [f"{self._expression(column, region)} AS {identifier(column.name)}" for column in self.columns]
+    def select(self, region: str) -> str:
+        """DuckDB's query of gold's table of `region`."""
+        columns = (f"{self._expression(column, region)} AS {identifier(column.name)}" for column in self.columns)
+        return f"SELECT {', '.join(columns)} FROM {'.'.join(map(identifier, self.relation))}"
 
     def _expression(self, column: Column, region: str) -> str:
         name = identifier(column.name)
@@ -120,17 +133,28 @@ class Table:
 
 def table_of(model: Model) -> Table:
     """How `model` is published. Raises PublishError for a type that no other database has."""
-    columns = [_column(model, *column) for column in model.columns]
-    adds_region = all(column.name != REGION for column in columns)
+    part_column = REGION if model.layer == "gold" else None
+    columns = [_column(model, *column, part_column) for column in model.columns]
+    adds_region = part_column is not None and all(column.name != part_column for column in columns)
     if adds_region:
         columns.insert(0, Column(REGION, "text", 0, 0, nullable=False, description="Region whose gold it is."))
     never_null = {column.name for column in columns if not column.nullable}
-    key = (REGION, *(name for name in model.key if name != REGION)) if model.key else ()
-    return Table(model.alias, model.description, tuple(columns), key if never_null.issuperset(key) else (), adds_region)
+    key = model.key
+    if key and part_column:
+        key = (part_column, *(name for name in key if name != part_column))
+    return Table(
+        name=model.name,
+        description=model.description,
+        columns=tuple(columns),
+        key=key if never_null.issuperset(key) else (),
+        adds_region=adds_region,
+        part_column=part_column,
+        relation=(model.layer, model.alias),
+    )
 
 
-def _column(model: Model, name: str, text: str, description: str) -> Column:
-    nullable = name not in model.not_null and name != REGION
+def _column(model: Model, name: str, text: str, description: str, part_column: str | None) -> Column:
+    nullable = name not in model.not_null and name != part_column
     kind, precision, scale = _kind(model, name, " ".join(text.lower().split()))
     return Column(name, kind, precision, scale, nullable, description)
 
@@ -143,6 +167,6 @@ def _kind(model: Model, column: str, text: str) -> tuple[Kind, int, int]:
     if text.endswith("]") or text.startswith(("struct", "map")):
         return "json", 0, 0
     raise PublishError(
-        f"{model.alias}: column {column} is {text or 'of no stated type'}, which other databases do not have",
+        f"{model.name}: column {column} is {text or 'of no stated type'}, which other databases do not have",
         hint="give it another data_type in the model's contract, or take the table out of `tables`",
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 import pyarrow as pa
@@ -15,8 +15,10 @@ from clearer_platform.gold import Model
 from clearer_platform.serving.publishing.publication import Part
 from clearer_platform.serving.publishing.reading import Gold
 from clearer_platform.serving.publishing.tables import Table, table_of
+from clearer_platform.silver.sql import identifier
 
 Row = Mapping[str, Any]
+Layer = Literal["gold", "global"]
 KINDS = {
     "region": ("varchar", pa.string()),
     "id": ("varchar", pa.string()),
@@ -36,25 +38,29 @@ KINDS = {
 NEVER_NULL = frozenset({"region", "id"})
 
 
-def every_kind(name: str = "every_kind", key: Sequence[str] = ("region", "id"), **changed: str | None) -> Table:
+def every_kind(
+    name: str = "every_kind", key: Sequence[str] = ("region", "id"), layer: Layer = "gold", **changed: str | None
+) -> Table:
     """A table with a column of every type; `changed` are columns of another type, further ones, or (None) gone ones."""
     types = {**{name: kind for name, (kind, _) in KINDS.items()}, **changed}
     columns = tuple((name, kind, f"What {name} says.") for name, kind in types.items() if kind)
-    return table_of(model(name, columns, key))
+    return table_of(model(name, columns, key, layer))
 
 
-def model(name: str, columns: tuple[tuple[str, str, str], ...], key: Sequence[str] = ()) -> Model:
-    """A model of gold that may leave its region."""
+def model(
+    name: str, columns: tuple[tuple[str, str, str], ...], key: Sequence[str] = (), layer: Layer = "gold"
+) -> Model:
+    """A model of gold that may leave its region, or one that is built across regions and is not called so there."""
     return Model(
         name=name,
-        alias=name,
-        layer="gold",
+        alias=name if layer == "gold" else f"{name}_of_all",
+        layer=layer,
         description=f"About {name}.",
         columns=columns,
         depends_on_models=(),
         depends_on_tables=(),
         day_column=None,
-        leaves="aggregates",
+        leaves="aggregates" if layer == "gold" else None,
         tests=(),
         meta={},
         as_of=False,
@@ -68,23 +74,24 @@ def model(name: str, columns: tuple[tuple[str, str, str], ...], key: Sequence[st
 
 @dataclass
 class ByHand:
-    """The gold of one region in a database of its own, to be changed at will."""
+    """The gold of one region, or (None) across regions, in a database of its own, to be changed at will."""
 
-    region: str = "eu"
+    region: str | None = "eu"
     work: Path = Path()
     connection: duckdb.DuckDBPyConnection = field(default_factory=duckdb.connect)
 
     def __post_init__(self) -> None:
-        self.connection.execute("SET TimeZone = 'UTC'; CREATE SCHEMA IF NOT EXISTS gold")
+        self.connection.execute(
+            "SET TimeZone = 'UTC'; CREATE SCHEMA IF NOT EXISTS gold; CREATE SCHEMA IF NOT EXISTS \"global\""
+        )
 
     def part(self, table: Table, rows: Sequence[Row], mode: str = "replace") -> Part:
-        """`rows` as what gold says of `table`; what they leave out is null, and the region is ours."""
+        """`rows` as what gold says of `table`; what they leave out is null, and the region is ours, or eu."""
         schema = pa.schema([(name, kind) for name, (_, kind) in KINDS.items()])
-        given = pa.Table.from_pylist([{"region": self.region, **row} for row in rows], schema)
+        given = pa.Table.from_pylist([{"region": self.region or "eu", **row} for row in rows], schema)
         self.connection.register("given", given)
-        self.connection.execute(
-            f"CREATE OR REPLACE TABLE gold.{table.name} AS SELECT * REPLACE (who::UUID AS who) FROM given"
-        )
+        place = ".".join(map(identifier, table.relation))
+        self.connection.execute(f"CREATE OR REPLACE TABLE {place} AS SELECT * REPLACE (who::UUID AS who) FROM given")
         return self.of(table, mode)
 
     def of(self, table: Table, mode: str = "replace") -> Part:

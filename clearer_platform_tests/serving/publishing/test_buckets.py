@@ -15,7 +15,7 @@ from clearer_platform.serving.publishing.publication import Part
 from clearer_platform.serving.publishing.tables import Table, table_of
 from clearer_platform_tests.conftest import EFFORT
 from clearer_platform_tests.serving.publishing.by_hand import ByHand, model
-from clearer_platform_tests.serving.publishing.test_postgresql import SOME, TABLE, admin, counts, put, target, there
+from clearer_platform_tests.serving.publishing.on_postgresql import SOME, TABLE, admin, counts, put, target, there
 
 __all__ = ["admin", "target"]  # fixtures
 
@@ -96,6 +96,25 @@ def test_only_what_changed_travels(target, admin, monkeypatch):
     assert counts(put(target, part)) == [(1, 1, 1, 998)]
     travelled = sorted(int(line.split(b",")[1]) for line in b"".join(blocks).splitlines())
     assert travelled == [*range(7), *range(8, 16), *range(496, 512), *range(992, 1000), 1003]
+
+
+def test_only_what_changed_of_a_table_across_regions_travels(target, admin, monkeypatch):
+    """Rows of every region are in its buckets."""
+    columns = (("region", "varchar", ""), ("id", "bigint", ""), ("n", "integer", ""))
+    made = replace(model("ranks", columns, ("region", "id"), "global"), not_null=frozenset(("region", "id")))
+    table, gold = table_of(made), ByHand(None)
+    gold.connection.execute(
+        'CREATE TABLE "global".ranks_of_all AS SELECT r AS region, i AS id, i::INTEGER AS n'
+        " FROM range(1000) t (i), (VALUES ('eu'), ('us')) s (r)"
+    )
+    put(target, gold.of(table))
+    gold.connection.execute("UPDATE \"global\".ranks_of_all SET n = -1 WHERE region = 'us' AND id = 500")
+    part, blocks = gold.of(table), []
+    rows = part.gold.csv
+    monkeypatch.setattr(part.gold, "csv", lambda *a, **o: (blocks.append(block) or block for block in rows(*a, **o)))
+    assert counts(put(target, part)) == [(0, 1, 0, 1999)]
+    assert len(b"".join(blocks).splitlines()) == 32
+    assert admin.execute("SELECT region, id FROM gold.ranks WHERE n < 0").fetchall() == [("us", 500)]
 
 
 def test_what_somebody_changed_in_the_target_is_told_and_mended_by_force(target, admin):

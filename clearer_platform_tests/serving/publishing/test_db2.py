@@ -94,6 +94,16 @@ def test_what_differs_is_deleted_and_inserted(db2, statements):
     assert db2.text(statements.all_missing("eu")) == f'INSERT INTO "BI".every_kind ({COLUMNS}) {rows}'
 
 
+def test_of_a_table_across_regions_every_row_is_meant(db2):
+    table = every_kind(layer="global")
+    there, staged = (table_in(table, db2.dialect, TARGET, staged=beside) for beside in (False, True))
+    whole = Statements(table, there, staged)
+    assert db2.text(whole.all_gone("global")) == 'DELETE FROM "BI".every_kind'
+    assert db2.text(whole.gone("global")).startswith('DELETE FROM "BI".every_kind WHERE NOT (EXISTS (SELECT')
+    assert db2.text(whole.all_missing("global")).endswith(' FROM "BI".clearer_staged_every_kind')
+    assert db2.text(whole.figures("global", gathered_alone=False)).endswith(' FROM "BI".every_kind')
+
+
 def test_what_is_there_is_counted_and_added_up(db2, statements):
     """Integers as decimals: DB2 adds integers up to an integer, which overflows."""
     assert db2.text(statements.figures("eu", gathered_alone=False)) == (

@@ -132,6 +132,21 @@ def test_db2_is_told_how_to_load(platform, gold):
     }
 
 
+def test_what_is_built_across_regions_lies_in_a_folder_of_its_own(platform, tmp_path):
+    """Which no region can be called like; scripts for DB2 replace the whole table."""
+    target, gold = target_of("csv", "out", scripts="db2"), ByHand(None, work=tmp_path / "work")
+    part = gold.part(every_kind(layer="global"), [{"region": "eu", "id": "a"}, {"region": "us", "id": "b"}])
+    put(platform, target, part)
+    assert not put(platform, target, part)[0].is_new
+    folder = platform.settings.home / "out/global"
+    rows = csv.DictReader(io.StringIO((folder / "every_kind.csv").read_text()))
+    assert [(row["region"], row["id"]) for row in rows] == [("eu", "a"), ("us", "b")]
+    assert csv_files.recorded(platform, target) == {("every_kind", "global"): part.fingerprint}
+    for suffix in (".external.sql", ".import.sql"):
+        assert "DELETE FROM every_kind;" in (folder / f"every_kind{suffix}").read_text()
+    assert 'db2 "DELETE FROM every_kind"' in (folder / "every_kind.load.sh").read_text()
+
+
 def rows_by_hand(folder: Path) -> list[dict[str, Any]]:
     """A Delta table read by its own log: JSON and Parquet, without a library that knows Delta."""
     files: set[str] = set()
@@ -183,6 +198,26 @@ def test_delta_holds_what_gold_says(platform, tmp_path, gold):
     ]
     put(platform, target, gold.part(TABLE, []))
     assert [r["region"] for r in rows_by_hand(folder)] == ["us"]
+
+
+@pytest.mark.parametrize("region", ["varchar", None])
+def test_delta_holds_what_is_built_across_regions(platform, tmp_path, region):
+    """Replaced as a whole by one commit, whether or not it says of which region a row is."""
+    from deltalake import DeltaTable
+
+    target, gold = target_of("delta", "lake"), ByHand(None, work=tmp_path / "work")
+    folder, table = platform.settings.home / "lake" / "every_kind", every_kind(layer="global", region=region)
+    put(platform, target, gold.part(table, [{"region": "eu", "id": "a", "n": 1}, {"region": "us", "id": "b", "n": 2}]))
+    nothing, part = gold.part(table, []).figures, gold.part(table, [{"region": "eu", "id": "a", "n": 5}])
+    (done,) = put(platform, target, part)
+    assert (done.added, done.removed, done.region) == (1, 2, None)
+    assert [(row["id"], row["n"]) for row in rows_by_hand(folder)] == [("a", 5)]
+    assert not put(platform, target, part)[0].is_new
+    made = DeltaTable(str(folder))
+    assert (made.version(), made.metadata().partition_columns) == (1, [])
+    with pytest.raises(PublishError, match="every_kind would not equal gold: 1 rows for 0"):
+        put(platform, target, replace(part, figures=nothing, fingerprint="other"))
+    assert DeltaTable(str(folder)).to_pyarrow_table().num_rows == 1
 
 
 def test_a_column_more_in_delta(platform, gold):

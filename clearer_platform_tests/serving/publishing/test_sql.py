@@ -129,6 +129,28 @@ def test_the_rows_of_other_regions_stay(target, admin, key):
     assert [row[0] for row in there(admin)] == ["eu", "us", "us", "us"]
 
 
+@pytest.mark.parametrize("key", [("region", "id"), ("id",), ()])
+def test_what_is_built_across_regions_is_published_as_a_whole(target, admin, key):
+    """Rows of a region that is gone there go, under whatever key, beside what regions publish of their own."""
+    table, gold = every_kind("ranks", key, "global"), ByHand(None)
+    rows = [{"region": region, "id": f"{region}-{n}", "n": n} for region in ("eu", "us") for n in range(3)]
+    put(target, gold.part(table, rows), ByHand("eu").part(TABLE, SOME))
+    assert not put(target, gold.part(table, rows))[0].is_new
+    ranked = [{**rows[0], "n": 9}, *rows[1:3], {"region": "latam", "id": "latam-0"}]
+    assert counts(put(target, gold.part(table, ranked))) == [(1, 1, 3, 2) if key else (2, 0, 4, 2)]
+    assert counts(put(target, gold.part(table, ranked), force=True)) == [(0, 0, 0, 4)]
+    assert there(admin, "ranks", "id, n") == [("eu-0", 9), ("eu-1", 1), ("eu-2", 2), ("latam-0", None)]
+    assert len(there(admin)) == 3
+    assert publishing.recorded(target).keys() == {("every_kind", "eu"), ("ranks", "global")}
+
+
+def test_a_table_across_regions_need_not_say_of_which_a_row_is(target, admin):
+    table, gold = every_kind("totals", ("id",), "global", region=None), ByHand(None)
+    put(target, gold.part(table, [{"id": "a", "n": 1}, {"id": "b", "n": 2}, {"id": "c"}]))
+    assert counts(put(target, gold.part(table, [{"id": "a", "n": 1}, {"id": "b", "n": 7}]))) == [(0, 1, 1, 1)]
+    assert sorted(map(tuple, admin.execute(sa.text("SELECT id, n FROM totals")))) == [("a", 1), ("b", 7)]
+
+
 def test_in_mode_upsert_older_rows_stay(target, admin):
     target, gold = target.model_copy(update={"mode": "upsert"}), ByHand()
     put(target, gold.part(TABLE, SOME))
@@ -166,13 +188,12 @@ def test_columns_come_and_go_and_what_else_changed_is_said(target, admin):
     assert len(there(admin)) == 3
 
 
-def test_what_fails_in_the_middle_changes_nothing(target, admin, monkeypatch):
+def test_what_fails_in_the_middle_changes_nothing(target, admin):
     """The second table breaks off after the first has been written."""
     one, two, gold = every_kind("one"), every_kind("two"), ByHand()
     put(target, gold.part(one, SOME), gold.part(two, SOME))
     before = there(admin, "one"), there(admin, "two")
     good, bad = gold.part(one, SOME[:1]), gold.part(two, SOME[:2])
-    monkeypatch.setattr(Part, "name", property(lambda part: (part.table.name, part.gold.region)))
     wrong = Part(bad.table, bad.gold, good.figures, bad.fingerprint)
     with pytest.raises(PublishError, match="two of eu would not equal gold: 2 rows for 1"):
         put(target, good, wrong)

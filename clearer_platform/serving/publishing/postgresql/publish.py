@@ -12,7 +12,7 @@ from clearer_platform.serving.publishing.publication import Advance, Part, Publi
 
 
 def recorded(target: DatabaseTarget) -> dict[tuple[str, str], str]:
-    """(table, region) -> fingerprint of what is there."""
+    """Record -> fingerprint of what is there."""
     with transaction(target) as session:
         return _recorded(session)
 
@@ -24,10 +24,10 @@ def publish(target: DatabaseTarget, parts: Sequence[Part], *, force: bool, advan
         shape.create_records(session)
         there = {} if force else _recorded(session)
         done: list[Published] = []
-        for _, of_table in groupby(sorted(parts, key=lambda part: part.name), key=lambda part: part.table.name):
+        for _, of_table in groupby(sorted(parts, key=lambda part: part.record), key=lambda part: part.table.name):
             every = list(of_table)
             advance(target.name, every[0].table.name, len(done), len(parts))
-            new = [part for part in every if there.get(part.name) != part.fingerprint]
+            new = [part for part in every if there.get(part.record) != part.fingerprint]
             done += [
                 Published(target.name, *part.name, part.figures.rows, is_new=False) for part in every if part not in new
             ]
@@ -37,7 +37,7 @@ def publish(target: DatabaseTarget, parts: Sequence[Part], *, force: bool, advan
 
 
 def _publish_table(session: Session, target: DatabaseTarget, parts: list[Part], *, force: bool) -> list[Published]:
-    """Write one table of some regions."""
+    """Write parts of one table."""
     table = parts[0].table
     is_as_before = shape.shaped(session, table) and not force
     done = [_publish_part(session, target, part, trusts=is_as_before) for part in parts]
@@ -46,7 +46,7 @@ def _publish_table(session: Session, target: DatabaseTarget, parts: list[Part], 
 
 
 def _publish_part(session: Session, target: DatabaseTarget, part: Part, *, trusts: bool) -> Published:
-    """Write one table of one region; `trusts` what is recorded of its buckets."""
+    """Write one part; `trusts` what is recorded of its buckets."""
     started = time.perf_counter()
     keep, now, staged = target.mode == "upsert", part.gold.buckets(part.table), None
     some = _differing(session, part, now) if trusts and now and not keep else None
@@ -68,7 +68,7 @@ def _publish_part(session: Session, target: DatabaseTarget, part: Part, *, trust
 def _differing(session: Session, part: Part, now: Buckets) -> rows.Some | None:
     """The buckets whose rows are not those that were published; None where any may differ."""
     sql = f"SELECT buckets FROM {session.name(RECORDS)} WHERE table_name = %s AND region = %s"
-    names = now.differing(from_json(session.value(sql, *part.name)))
+    names = now.differing(from_json(session.value(sql, *part.record)))
     return None if names is None else rows.Some(now.division, names)
 
 
@@ -88,7 +88,7 @@ def _record(session: Session, part: Part, now: Buckets | None) -> None:
         " VALUES (%s, %s, %s, %s, now(), %s) ON CONFLICT (table_name, region) DO UPDATE SET fingerprint ="
         ' excluded.fingerprint, "rows" = excluded."rows", published_at = excluded.published_at,'
         " buckets = excluded.buckets",
-        *part.name,
+        *part.record,
         part.fingerprint,
         part.figures.rows,
         now.to_json() if now else None,

@@ -9,7 +9,7 @@ from clearer_platform.serving.publishing.postgresql.session import Session
 from clearer_platform.serving.publishing.postgresql.shape import type_of
 from clearer_platform.serving.publishing.publication import Part
 from clearer_platform.serving.publishing.reading import Figures, figures_of
-from clearer_platform.serving.publishing.tables import REGION, Table
+from clearer_platform.serving.publishing.tables import Table
 from clearer_platform.silver.sql import identifier
 
 STAGED, SIGN = "clearer_staged", "clearer_sign"
@@ -58,21 +58,20 @@ def stage(session: Session, part: Part, some: Some | None) -> str:
 
 
 def merge(session: Session, part: Part, staged: str, some: Some | None, *, keep: bool) -> Written:
-    """Make the rows of the part's region those that are staged, touching no row that is so already.
+    """Make the rows of the part those that are staged, touching no row that is so already.
 
     `some`: only rows of these buckets are staged, and meant. `keep`: rows that are not staged stay.
     """
-    table, region = part.table, part.gold.region
+    table, (ours, scope) = part.table, _of(part)
     if not table.key:
-        return _replace_differing(session, table, region, staged)
+        return _replace_differing(session, part, staged)
     there, same_key = session.name(table.name), _equal(table.key)
     removed = changed = 0
     if not keep:
         meant, names = (f" AND {some.sql()}", [list(some.names)]) if some else ("", [])
         removed = session.execute(
-            f"DELETE FROM {there} t WHERE {REGION} = %s{meant}"
-            f" AND NOT EXISTS (SELECT FROM {staged} s WHERE {same_key})",
-            region,
+            f"DELETE FROM {there} t WHERE {ours}{meant} AND NOT EXISTS (SELECT FROM {staged} s WHERE {same_key})",
+            *scope,
             *names,
         ).rowcount
     if table.values:
@@ -89,34 +88,40 @@ def merge(session: Session, part: Part, staged: str, some: Some | None, *, keep:
 
 
 def is_empty(session: Session, part: Part) -> bool:
-    """Whether the target holds no row of the part's region."""
-    sql = f"SELECT EXISTS (SELECT FROM {session.name(part.table.name)} WHERE {REGION} = %s)"
-    return not session.value(sql, part.gold.region)
+    """Whether the target holds no row of the part."""
+    ours, scope = _of(part)
+    return not session.value(f"SELECT EXISTS (SELECT FROM {session.name(part.table.name)} WHERE {ours})", *scope)
 
 
 def found(session: Session, part: Part, staged: str | None) -> Figures:
-    """The figures of the part's region in the target; with `staged`, of the rows whose keys are in there."""
-    table = part.table
+    """The figures of the part in the target; with `staged`, of the rows whose keys are in there."""
+    table, (ours, scope) = part.table, _of(part)
     sums = "".join(f", sum({identifier(column.name)})" for column in table.exact)
     beside = f" AND EXISTS (SELECT FROM {staged} s WHERE {_equal(table.key)})" if staged else ""
-    sql = f"SELECT count(*){sums} FROM {session.name(table.name)} t WHERE {REGION} = %s{beside}"
-    rows, *totals = session.execute(sql, part.gold.region).fetchall()[0]
+    sql = f"SELECT count(*){sums} FROM {session.name(table.name)} t WHERE {ours}{beside}"
+    rows, *totals = session.execute(sql, *scope).fetchall()[0]
     return figures_of(table, rows, totals)
 
 
-def _replace_differing(session: Session, table: Table, region: str, staged: str) -> Written:
-    """Without a key rows are told apart by all that they say: a region whose rows differ is written anew."""
-    there, listed = session.name(table.name), _listed(table)
-    old, new = f"FROM {there} WHERE {REGION} = %s", f"FROM {staged}"
+def _of(part: Part) -> tuple[str, tuple[str, ...]]:
+    """Whether a row in the target is of the part, as SQL, and its parameters."""
+    column = part.table.part_column
+    return (f"{identifier(column)} = %s", (part.gold.scope,)) if column else ("true", ())
+
+
+def _replace_differing(session: Session, part: Part, staged: str) -> Written:
+    """Without a key rows are told apart by all that they say: a part whose rows differ is written anew."""
+    there, listed, (ours, scope) = session.name(part.table.name), _listed(part.table), _of(part)
+    old, new = f"FROM {there} WHERE {ours}", f"FROM {staged}"
     # How many more there are of each row than before. EXCEPT ALL would sort all of them, once for either direction.
     more = (
         f"SELECT sum({SIGN}) AS more FROM (SELECT {listed}, 1 AS {SIGN} {new} UNION ALL SELECT {listed}, -1 {old}) x"
         f" GROUP BY {listed}"
     )
     counted = f"SELECT coalesce(sum(greatest(more, 0)), 0), coalesce(sum(greatest(-more, 0)), 0) FROM ({more}) x"
-    added, removed = map(int, session.execute(counted, region).fetchall()[0])
+    added, removed = map(int, session.execute(counted, *scope).fetchall()[0])
     if added or removed:
-        session.execute(f"DELETE {old}", region)
+        session.execute(f"DELETE {old}", *scope)
         session.execute(f"INSERT INTO {there} ({listed}) SELECT {listed} {new}")
     return Written(added, 0, removed)
 

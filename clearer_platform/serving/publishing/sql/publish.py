@@ -37,7 +37,7 @@ EXACT = Context(prec=100)
 
 
 def recorded(target: DatabaseTarget) -> dict[Key, str]:
-    """(table, region) -> fingerprint of what is there."""
+    """Record -> fingerprint of what is there."""
     with _connected(target) as connection:
         return {key: fingerprint for key, (fingerprint, _) in read_records(connection, records_table(target)).items()}
 
@@ -48,7 +48,7 @@ def publish(target: DatabaseTarget, parts: Sequence[Part], *, force: bool, advan
     with _connected(target) as connection:
         create_records(connection, records)
         known = read_records(connection, records)
-        ordered = sorted(parts, key=lambda part: part.name)
+        ordered = sorted(parts, key=lambda part: part.record)
         tables = {part.table.name: _shaped(connection, target, part.table, records, known) for part in ordered}
         connection.commit()
         lock(connection, records)
@@ -57,7 +57,7 @@ def publish(target: DatabaseTarget, parts: Sequence[Part], *, force: bool, advan
         for name, of_table in groupby(ordered, key=lambda part: part.table.name):
             every = list(of_table)
             advance(target.name, name, len(done), len(parts))
-            new = [part for part in every if there.get(part.name) != part.fingerprint]
+            new = [part for part in every if there.get(part.record) != part.fingerprint]
             done += [Published(target.name, *p.name, p.figures.rows, is_new=False) for p in every if p not in new]
             done += [_publish_part(connection, target, tables[name], part) for part in new]
             record(connection, records, tables[name], new)
@@ -66,17 +66,17 @@ def publish(target: DatabaseTarget, parts: Sequence[Part], *, force: bool, advan
 
 
 def _publish_part(connection: sa.Connection, target: DatabaseTarget, statements: Statements, part: Part) -> Published:
-    """Write one table of one region."""
+    """Write one part."""
     started = time.perf_counter()
-    region, keep = part.gold.region, target.mode == "upsert"
+    scope, keep = part.gold.scope, target.mode == "upsert"
     _gather(connection, statements, part)
     if part.table.key:
-        removed = 0 if keep else connection.execute(statements.gone(region)).rowcount
-        changed = connection.execute(statements.differing(region)).rowcount
-        added = connection.execute(statements.missing(region)).rowcount - changed
+        removed = 0 if keep else connection.execute(statements.gone(scope)).rowcount
+        changed = connection.execute(statements.differing(scope)).rowcount
+        added = connection.execute(statements.missing(scope)).rowcount - changed
     else:
-        added, changed, removed = _replace_differing(connection, statements, region)
-    found = _figures(connection, statements, region, gathered_alone=keep)
+        added, changed, removed = _replace_differing(connection, statements, scope)
+    found = _figures(connection, statements, scope, gathered_alone=keep)
     check(target, part, found)
     connection.execute(statements.empty())
     seconds = time.perf_counter() - started
@@ -92,30 +92,30 @@ def _gather(connection: sa.Connection, statements: Statements, part: Part) -> No
             connection.execute(statements.gather(), rows)
 
 
-def _replace_differing(connection: sa.Connection, statements: Statements, region: str) -> tuple[int, int, int]:
-    """Without a key rows are told apart by all that they say: a region whose rows differ is written anew."""
+def _replace_differing(connection: sa.Connection, statements: Statements, scope: str) -> tuple[int, int, int]:
+    """Without a key rows are told apart by all that they say: a part whose rows differ is written anew."""
     old, new = (
         Counter[tuple[Any, ...]](
-            {tuple(row[:-1]): row[-1] for row in connection.execute(statements.counted(table, region))}
+            {tuple(row[:-1]): row[-1] for row in connection.execute(statements.counted(table, scope))}
         )
         for table in (statements.there, statements.staged)
     )
     added, removed = (new - old).total(), (old - new).total()
     if added or removed:
-        connection.execute(statements.all_gone(region))
-        connection.execute(statements.all_missing(region))
+        connection.execute(statements.all_gone(scope))
+        connection.execute(statements.all_missing(scope))
     return added, 0, removed
 
 
-def _figures(connection: sa.Connection, statements: Statements, region: str, *, gathered_alone: bool) -> Figures:
+def _figures(connection: sa.Connection, statements: Statements, scope: str, *, gathered_alone: bool) -> Figures:
     table = statements.table
     if connection.dialect.name == SQLITE:
         rows, sums = 0, [Decimal(0)] * len(table.exact)
-        for row in connection.execute(statements.numbers(region, gathered_alone=gathered_alone)):
+        for row in connection.execute(statements.numbers(scope, gathered_alone=gathered_alone)):
             rows, values = rows + 1, list(row)[1:]
             sums = [EXACT.add(total, Decimal(str(value or 0))) for total, value in zip(sums, values, strict=True)]
         return figures_of(table, rows, list(sums))
-    found: list[Any] = list(connection.execute(statements.figures(region, gathered_alone=gathered_alone)).one())
+    found: list[Any] = list(connection.execute(statements.figures(scope, gathered_alone=gathered_alone)).one())
     return figures_of(table, int(found[0]), found[1:])
 
 

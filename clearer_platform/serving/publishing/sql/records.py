@@ -1,4 +1,4 @@
-"""What publications by SQLAlchemy record: which content of which table and region is there, and in what shape."""
+"""What publications by SQLAlchemy record: which content of which part of a table is there, and in what shape."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -47,7 +47,7 @@ def lock(connection: sa.Connection, records: sa.Table) -> None:
 
 
 def read_records(connection: sa.Connection, records: sa.Table) -> dict[Key, tuple[str, str]]:
-    """Fingerprint and shape of every table and region that is recorded and there."""
+    """Fingerprint and shape of every part that is recorded and there."""
     inspector = sa.inspect(connection)
     if not inspector.has_table(records.name, schema=records.schema):
         return {}
@@ -61,7 +61,7 @@ def record(connection: sa.Connection, records: sa.Table, statements: Statements,
     """Write down what was published, parts of one table."""
     said = shape(statements.there, connection.dialect)
     for part in parts:
-        table, region = part.name
+        table, region = part.record
         of_part = (records.c.table_name == table, records.c.region == region)
         connection.execute(records.delete().where(*of_part))
         connection.execute(records.insert(), [_said(table, region, part.fingerprint, said, part.figures.rows)])

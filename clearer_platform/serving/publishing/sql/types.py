@@ -75,7 +75,7 @@ def table_in(
     columns = [
         sa.Column(
             column.name,
-            type_of(column, dialect, target, is_key=column.name in ("region", *table.key)),
+            type_of(column, dialect, target, is_key=column.name in (table.part_column, *table.key)),
             nullable=column.nullable,
             comment=None if staged else column.description,
         )
