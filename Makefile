@@ -38,9 +38,8 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Files in the order of their folders: the long ones, few tests each, would else all come last. One worker more than the
-# two cores that are reckoned with: many tests wait for a process or a server that they have started.
-PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 15
+# Files in the order of their folders: the long ones, few tests each, would else all come last.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15
 
 # A MariaDB for the tests, where there is none; without it they say what they could not run.
 needs: install
