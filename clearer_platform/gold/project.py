@@ -21,7 +21,7 @@ from clearer_platform.errors import BuildError
 from clearer_platform.platform import Platform
 from clearer_platform.storage import PARTIAL, reported
 
-BUILD_VERSION = "2"
+BUILD_VERSION = "3"
 """Raised whenever what this package puts into a warehouse changes: every warehouse is then rebuilt."""
 ENGINES = ("dbt-core", "dbt-duckdb", "duckdb")
 GENERATED = ("target", "logs", "dbt_packages")
