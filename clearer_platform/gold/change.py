@@ -41,7 +41,7 @@ class Change:
     before: State | None
     after: State
     begun: tuple[Part, ...]
-    """The parts that are built from the beginning: nothing has been delivered for them so far."""
+    """The parts that are built from the beginning: nothing stands of them yet but empty tables."""
     renewed: tuple[Part, ...]
     """Those that stand, and have to do with what differs."""
     emptied: tuple[Part, ...]
@@ -60,13 +60,13 @@ class Change:
         """All there is to build where nothing stands; else what has to do with what differs."""
         found = [part for part in parts(prepared) if extent.tables in (None, part.tables)]
         had = before.tables if before else frozenset[str]()
-        there = [part for part in found if part.tables & after.tables]
+        there = [part for part in found if part.tables & after.tables or not part.is_typed]
         return cls(
             regions,
             silver,
             before,
             after,
-            begun=tuple(part for part in there if not part.tables & had),
+            begun=tuple(p for p in there if not p.tables & had and (before is None or p.tables & after.tables)),
             renewed=tuple(p for p in there if before and p.tables & had and _differs(p, before, after)),
             emptied=tuple(p for p in found if p not in there and (before is None or p.tables & had)),
         )

@@ -27,6 +27,8 @@ class Part:
     """Those of them that the registry alone is behind: they are right for as long as a warehouse stands."""
     as_of: bool
     """Whether what any of the models says depends on an as-of date."""
+    is_typed: bool
+    """Whether the models that are served say the types of their columns: then their tables can stand empty, unbuilt."""
 
     @property
     def selected(self) -> list[str]:
@@ -76,7 +78,13 @@ def _part(manifest: dict[str, Any], tables: set[str], nodes: set[str]) -> Part:
         beside=frozenset(known[name]["name"] for name in above),
         lasting=frozenset(known[name]["name"] for name in above - passing),
         as_of=any(known[name]["config"].get("meta", {}).get("as_of") for name in nodes),
+        is_typed=all(_is_typed(known[name]) for name in nodes if known[name].get("schema") == "gold"),
     )
+
+
+def _is_typed(model: dict[str, Any]) -> bool:
+    """Whether a model says what its columns are."""
+    return bool(model["columns"]) and all(column["data_type"] for column in model["columns"].values())
 
 
 def _reached(ways: dict[str, list[str]], start: str, known: dict[str, dict[str, Any]]) -> set[str]:

@@ -13,6 +13,7 @@ from clearer_platform.platform import Platform
 from clearer_platform_tests.gold.conftest import DAY, deliver_all, sale
 from clearer_platform_tests.gold.silver_files import open_platform, put, silver_path
 from clearer_platform_tests.gold.store_pictures import Store, put_picture, remove_picture
+from clearer_platform_tests.gold.test_build import with_test
 from clearer_platform_tests.gold.test_histories import differences
 from clearer_platform_tests.gold.test_part_by_part import WITH_STORES
 
@@ -70,6 +71,17 @@ def test_what_is_read_by_zone_can_be_read_of_a_region_without_sales(eu: Platform
     deliver_all(eu, "eu")
     gold.build(eu, "eu")
     assert rows(eu, "select day, transactions from gold.branch_performance_daily_in('Asia/Ho_Chi_Minh')") == [(DAY, 2)]
+
+
+def test_what_does_not_say_its_columns_is_built_on_nothing(eu: Platform, tmp_path: Path) -> None:
+    sql = "{{ config(contract={'enforced': false}) }} select rowid from {{ source('silver', 'sales') }}"
+    loose = with_test(eu, tmp_path, "models/marts/softcart/loose.sql", sql)
+    loose = open_platform(eu.settings.home, WITH_STORES, dbt_project=loose.settings.dbt_project)
+    put(loose, "eu", "departments", DAY, [])
+    gold.build(loose, "eu")
+    assert rows(loose, "select count(*) from gold.loose") == [(0,)]
+    put(loose, "eu", "jobs", DAY, [])
+    assert "fct_sales" not in {test.model for test in gold.build(loose, "eu").tests}
 
 
 def test_a_domain_that_begins_ends_and_begins_again_equals_a_rebuild(eu: Platform, tmp_path: Path) -> None:
