@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,7 @@ from clearer_platform_tests.gold.silver_files import open_platform, put, silver_
 from clearer_platform_tests.gold.store_pictures import Store, put_picture, remove_picture
 from clearer_platform_tests.gold.test_build import with_test
 from clearer_platform_tests.gold.test_histories import differences
-from clearer_platform_tests.gold.test_part_by_part import WITH_STORES
+from clearer_platform_tests.gold.test_part_by_part import WITH_STORES, rows
 
 ECOMMERCE = ("customers", "products", "transactions", "conversations")
 OTHERS = ("departments", "jobs", "hired_employees", "sales")
@@ -29,11 +28,6 @@ where schema_name = 'gold' order by table_name, column_index
 def eu(tmp_path: Path, prepared_dbt: Path) -> Platform:
     """A region that nothing has been built for."""
     return open_platform(tmp_path / "home", WITH_STORES, prepared_dbt)
-
-
-def rows(platform: Platform, query: str, region: str = "eu") -> list[tuple[Any, ...]]:
-    with gold.connect(platform, region) as connection:
-        return connection.execute(query).fetchall()
 
 
 def withdraw(platform: Platform, tables: Iterable[str], day: date = DAY) -> None:
