@@ -42,9 +42,13 @@ class Attempt:
                 attempt.folder.mkdir(parents=True)
             yield attempt
         except duckdb.Error as e:
+            is_short = isinstance(e, (duckdb.OutOfMemoryException, duckdb.IOException))
+            todo = (
+                "free memory or disk space, and run again" if is_short else "it is a fault of the platform: report it"
+            )
             raise BuildError(
                 f"{what} could not be built ({explained(e, attempt.names)})",
-                hint="what is served is still the last good version; free memory or disk space, and run again",
+                hint=f"what is served is still the last good version; {todo}",
             ) from None
         finally:
             shutil.rmtree(attempt.folder, ignore_errors=True)

@@ -22,6 +22,7 @@ from clearer_platform.gold.parts import Part, parts, standing
 from clearer_platform.gold.project import Prepared
 from clearer_platform.gold.results import TestResult
 from clearer_platform.gold.warehouse import State
+from clearer_platform.silver import check_readable
 from clearer_platform.silver.sql import identifier, literal
 
 MODELS = ("build", "--indirect-selection", "cautious", "--exclude", "tag:global", "test_type:unit")
@@ -90,6 +91,12 @@ class Change:
             if arguments:
                 found += attempt.run(arguments, {**variables, "first_build": first}, progress)
         return found
+
+    def check_silver(self) -> None:
+        """Read all that the change is made from. Raises Damaged: of an engine's error, no model is to blame then."""
+        for file in self.silver:
+            if file.table in self.tables and file.path.exists():
+                check_readable(file.path)
 
     def finish(self, attempt: Attempt) -> tuple[tuple[date, ...], dict[str, int]]:
         """Leave nothing of this build behind in the working copy; the days that it restated, and how many rows are."""

@@ -11,7 +11,6 @@ from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
-import pyarrow.parquet
 from upath import UPath
 
 from clearer_platform.errors import BuildError
@@ -20,7 +19,7 @@ from clearer_platform.regions import Layout
 from clearer_platform.regions.layout import quoted
 from clearer_platform.silver import replacing
 from clearer_platform.silver.outcome import Outcome
-from clearer_platform.silver.write import read_outcome
+from clearer_platform.silver.stored import outcome_in
 from clearer_platform.storage import files, is_local, local
 
 WAITS = (0.05, 0.2, 0.5, 1.0)
@@ -179,18 +178,7 @@ class _Version:
 @lru_cache(maxsize=200_000)
 def _outcome(version: _Version) -> Outcome:
     """What a silver file says of itself, read once a version."""
-    path = version.path
-    try:
-        with path.open("rb") as f:
-            outcome = read_outcome(pyarrow.parquet.read_metadata(f).metadata)
-    except ValueError:  # Arrow's for a file, pydantic's for an outcome that is none
-        outcome = None
-    if outcome is None:
-        raise BuildError(
-            f"the silver file {path} is damaged; what is served is as it was",
-            hint="run `clearer revalidate`: it is made again from bronze",
-        )
-    return outcome
+    return outcome_in(version.path)
 
 
 def _version(path: UPath | Path) -> str:

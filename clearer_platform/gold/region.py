@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+import duckdb
 from upath import UPath
 
 from clearer_platform.gold import inputs, motherduck, stage, views, warehouse
@@ -21,7 +22,7 @@ from clearer_platform.gold.dbt import Progress
 from clearer_platform.gold.extent import EVERYTHING, Extent
 from clearer_platform.gold.inputs import SilverFile
 from clearer_platform.gold.project import prepare, project_version
-from clearer_platform.gold.results import Build
+from clearer_platform.gold.results import Build, GoldFailed
 from clearer_platform.gold.warehouse import State
 from clearer_platform.governance.pseudonyms import Pseudonyms
 from clearer_platform.platform import Platform
@@ -39,8 +40,8 @@ def build(
     """Bring the gold of `region` up to date with its published silver files, and serve it if it passes its tests.
 
     What depends on an as-of date says how things stand on `as_of`, else on the newest delivery's business day. Raises
-    GoldFailed (a BuildError) naming what failed, with what is served as it was, and Busy where another build of the
-    region goes on for longer than the lock's time-out.
+    GoldFailed (a BuildError) naming what failed, or Damaged naming a silver file, with what is served as it was, and
+    Busy where another build of the region goes on for longer than the lock's time-out.
     """
     layout = platform.layout(region)
     with layout.lock("gold"):
@@ -86,7 +87,8 @@ def build_warehouse(
     """Bring one warehouse of any number of regions up to date. For the holder of the lock over `target` and `work`.
 
     `current` is a local copy of what stands at `target` (which may be itself), or None where nothing does. Only those
-    parts are built that a changed silver file or as-of date has to do with; the others stay as they are.
+    parts are built that a changed silver file or as-of date has to do with; the others stay as they are. Raises
+    GoldFailed, and Damaged where the reason is a silver file that is no longer what was written.
     """
     started = time.perf_counter()
     name = regions[0] if len(regions) == 1 else None
@@ -105,7 +107,12 @@ def build_warehouse(
         if before and current:
             with reported("write", attempt.database):
                 shutil.copyfile(current, attempt.database)
-        tests = change.make(attempt, work / "mirror", progress)
+        try:
+            tests = change.make(attempt, work / "mirror", progress)
+        except (duckdb.Error, GoldFailed) as e:
+            if not (isinstance(e, GoldFailed) and e.is_of_rows):
+                change.check_silver()
+            raise
         restated, rows = change.finish(attempt)
         publish_file(attempt.database, target)
     return Build(name, True, restated, rows, tests, time.perf_counter() - started, published=True, replaced=replaced)

@@ -48,6 +48,11 @@ class GoldFailed(BuildError):
         super().__init__(f"{what}: " + "; ".join(failures), hint=hint)
         self.tests = tests
 
+    @property
+    def is_of_rows(self) -> bool:
+        """Whether tests found rows that should not be, and not the engine an error."""
+        return any(test.failures for test in self.tests if not test.passed and test.severity == "error")
+
 
 def judged(what: str, outcome: Any, names: Collection[str]) -> tuple[TestResult, ...]:
     """The tests of dbt's `outcome`. Raises GoldFailed, naming the models and tests that failed.

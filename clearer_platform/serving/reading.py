@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from clearer_platform import gold, silver
 from clearer_platform.errors import ClearerError, NothingYet, UnknownName
 from clearer_platform.platform import Platform
 from clearer_platform.serving.catalogue import TableInfo, in_any_zone, tables
 from clearer_platform.serving.zones import checked_zone
-from clearer_platform.storage import reported
 
 if TYPE_CHECKING:
     import duckdb
@@ -183,8 +181,7 @@ def _accepted(
         if (start and day < start) or any(last and day > last for last in (end, by)):
             continue
         path = layout.silver_file(table.name, day, state.slot.name)
-        with reported("read", path), path.open("rb") as f:
-            rows = pq.ParquetFile(f).read(columns=[*wanted, "_rules"])
+        rows = silver.rows_in(path, [*wanted, "_rules"])
         parts.append(rows.filter(pc.equal(pc.list_value_length(rows["_rules"]), 0)).select(wanted))
     if not parts:
         raise ClearerError(

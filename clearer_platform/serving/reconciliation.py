@@ -18,7 +18,6 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from clearer_platform import silver
 from clearer_platform.bronze import Delivery, is_json_lines
@@ -100,9 +99,7 @@ def _in_silver(platform: Platform, region: str, state: SlotState) -> tuple[int, 
 
 
 def _read(platform: Platform, region: str, table: str, state: SlotState, columns: list[str]) -> pa.Table:
-    path = platform.layout(region).silver_file(table, state.slot.day, state.slot.name)
-    with reported("read", path), path.open("rb") as f:
-        return pq.ParquetFile(f).read(columns=columns)
+    return silver.rows_in(platform.layout(region).silver_file(table, state.slot.day, state.slot.name), columns)
 
 
 def _counted(platform: Platform, region: str, state: SlotState, delivery: Delivery) -> int | None:

@@ -14,6 +14,7 @@ from clearer_platform.contracts import POSITION
 from clearer_platform.platform import Platform
 from clearer_platform.silver.sql import accepted_columns, identifier, literal, literals
 from clearer_platform.silver.states import Place, states
+from clearer_platform.silver.stored import check_readable
 
 
 def quarantine(
@@ -22,7 +23,7 @@ def quarantine(
     """The rejected rows of a table (of `days`, or all; that broke `rule`, or any), by day, slot and place.
 
     `_status` says whether the delivery was `published` without the row, or `refused` as a whole. It holds personal data
-    and belongs in the region's root.
+    and belongs in the region's root. Raises Damaged where a file is no longer what was written.
     """
     columns = accepted_columns(platform.contract(table))
     found: dict[str, list[UPath | Path]] = {"published": [], "refused": []}
@@ -47,7 +48,12 @@ def quarantine(
             con.execute("SET TimeZone = 'UTC'")
             query = " UNION ALL ".join(f"({part})" for part in parts)
             within = f", {identifier(POSITION)}" if platform.contract(table).nested else ""
-            return con.execute(f"SELECT * FROM ({query}) ORDER BY _day, _slot, _line{within}").to_arrow_table()
+            try:
+                return con.execute(f"SELECT * FROM ({query}) ORDER BY _day, _slot, _line{within}").to_arrow_table()
+            except duckdb.Error:
+                for path in (*found["published"], *found["refused"]):
+                    check_readable(path)
+                raise
 
 
 @contextmanager

@@ -8,8 +8,6 @@ from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import TypeAdapter
 from upath import UPath
 
@@ -18,7 +16,7 @@ from clearer_platform.bronze import Delivery, Slot
 from clearer_platform.platform import Platform
 from clearer_platform.regions import TableSource
 from clearer_platform.silver.outcome import VALIDATION_VERSION, Outcome
-from clearer_platform.silver.write import read_outcome
+from clearer_platform.silver.stored import Damaged, outcome_in
 from clearer_platform.storage import is_local, reported
 
 REFUSALS = TypeAdapter(list[Outcome])
@@ -116,9 +114,8 @@ def outcome_at(path: UPath | Path) -> Outcome | None:
             if is_local(path):
                 status = path.stat()
                 return _outcome(path, status.st_size, status.st_mtime_ns, status.st_ino)
-            with path.open("rb") as f:
-                return read_outcome(pq.read_metadata(f).metadata)
-        except (FileNotFoundError, pa.ArrowInvalid):
+            return outcome_in(path)
+        except (FileNotFoundError, Damaged):
             # A file that cannot be read is as good as none: its slot is validated again.
             return None
 
@@ -133,10 +130,9 @@ def refusals_at(path: UPath | Path) -> tuple[Outcome, ...]:
 
 
 @lru_cache(maxsize=100_000)
-def _outcome(path: Path, size: int, mtime: int, inode: int) -> Outcome | None:
+def _outcome(path: Path, size: int, mtime: int, inode: int) -> Outcome:
     """Read once for every state of a file; size, time and inode tell one from another."""
-    with path.open("rb") as f:
-        return read_outcome(pq.read_metadata(f).metadata)
+    return outcome_in(path)
 
 
 def _is_current(due: list[str], at: Place, published: Outcome | None, refused: tuple[Outcome, ...]) -> bool:

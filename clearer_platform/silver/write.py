@@ -1,6 +1,5 @@
 """One Parquet file for a judged delivery, written aside and audited by another reader. `bring_up` publishes it."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
@@ -16,10 +15,9 @@ from clearer_platform.silver.bad import BAD, good_rows
 from clearer_platform.silver.outcome import Outcome
 from clearer_platform.silver.query import Judgement
 from clearer_platform.silver.sql import accepted_columns, held, identifier, literal
+from clearer_platform.silver.stored import METADATA, read_outcome
 from clearer_platform.silver.validate import JUDGED, Share
 
-METADATA = "clearer"
-"""Key of the outcome in the file's metadata."""
 GOOD = {"_rules": "[]::VARCHAR[]", "_raw": "NULL::VARCHAR"}
 """What is the same in every row that broke no rule."""
 FORMAT = (
@@ -42,12 +40,6 @@ def write_aside(
         TO {literal(str(place))} ({FORMAT}, KV_METADATA {{{METADATA}: {literal(outcome.model_dump_json())}}})"""
     )
     audit(place, judgement.contract, outcome, share.prepared.delivery.manifest.series)
-
-
-def read_outcome(metadata: Mapping[bytes, bytes] | None) -> Outcome | None:
-    """The outcome in a silver file's metadata, if it has one."""
-    raw = (metadata or {}).get(METADATA.encode())
-    return Outcome.model_validate_json(raw) if raw else None
 
 
 def audit(place: Path, contract: Contract, outcome: Outcome, series: Series | None = None) -> None:

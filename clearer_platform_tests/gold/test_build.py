@@ -16,6 +16,7 @@ from clearer_platform.errors import BuildError
 from clearer_platform.gold import region, warehouse
 from clearer_platform.platform import Platform
 from clearer_platform.settings import PROJECT
+from clearer_platform.silver import Damaged
 from clearer_platform.storage import local
 from clearer_platform_tests.gold.conftest import DAY, NAMES, sale
 from clearer_platform_tests.gold.silver_files import open_platform, put, silver_path
@@ -178,9 +179,23 @@ def test_a_damaged_serving_copy_is_rebuilt(own: Platform) -> None:
 def test_a_damaged_silver_file_is_named_and_blocks(own: Platform) -> None:
     path = silver_path(own, "eu", "transactions", DAY, "a.csv")
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(BuildError, match=r"a\.csv\.parquet is damaged") as raised:
+    with pytest.raises(Damaged, match=r"a\.csv\.parquet is damaged") as raised:
         gold.build(own, "eu")
-    assert "clearer revalidate" in (raised.value.hint or "")
+    assert "remove it" in (raised.value.hint or "")
+    assert revenue(own) == ["10.00"]
+
+
+@pytest.mark.parametrize("part", [0.1, 0.3, 0.6])
+def test_bits_that_flipped_in_a_silver_file_are_no_fault_of_a_model(own: Platform, part: float) -> None:
+    """In its rows, and in what it says of its columns."""
+    path = silver_path(own, "eu", "transactions", DAY, "a.csv")
+    data = path.read_bytes()
+    at = int(len(data) * part)
+    path.unlink()  # builds may hold a link to it
+    path.write_bytes(data[:at] + bytes(byte ^ 0xFF for byte in data[at : at + 40]) + data[at + 40 :])
+    with pytest.raises(Damaged, match=r"a\.csv\.parquet is damaged") as raised:
+        gold.build(own, "eu", full_refresh=True)
+    assert "remove it" in (raised.value.hint or "")
     assert revenue(own) == ["10.00"]
 
 
