@@ -6,6 +6,7 @@ from clearer_platform.regions.layout import GLOBAL, Layout
 from clearer_platform.regions.registry import Region, Registry, load_registry
 from clearer_platform.regions.sql import SqlSource
 from clearer_platform.regions.targets import DatabaseTarget, FolderTarget, Target
+from clearer_platform.regions.zones import zones
 
 __all__ = [
     "GLOBAL",
@@ -20,4 +21,5 @@ __all__ = [
     "TableSource",
     "Target",
     "load_registry",
+    "zones",
 ]

@@ -4,7 +4,7 @@ import re
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -17,6 +17,7 @@ from clearer_platform.regions.http import HttpSource, http_source
 from clearer_platform.regions.layout import GLOBAL
 from clearer_platform.regions.sql import SqlSource, sql_source
 from clearer_platform.regions.targets import Target
+from clearer_platform.regions.zones import zones
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -85,7 +86,7 @@ class Region(Entry):
     @field_validator("timezone")
     @classmethod
     def _zone(cls, name: str) -> str:
-        if name not in available_timezones():
+        if name not in zones():
             raise ValueError(f"unknown timezone {name!r}; use an IANA name such as Europe/Berlin")
         return name
 
