@@ -3,6 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 export CLEARER_HOME ?= .clearer
+# Tests start hundreds of processes, and each would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install needs demo up test test-all pytest lint bench bench-subscriptions bench-service bench-softcart pictures clean
 
@@ -17,13 +19,17 @@ help:
 	@echo "make bench-softcart  1,000,000 sales from MariaDB to PostgreSQL, beside pandas and a pipe that only copies"
 	@echo "make pictures  the README's pictures, taken anew"
 
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --constraint constraints.txt
+
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' \
 		|| { echo "Python 3.11 is needed; set PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@{ $(PIP) uv && $(UV) --editable '.[dev]'; } \
+		|| { echo "uv could not install: pip does, which takes a minute or two longer"; $(PIP) --editable '.[dev]'; }
 	@touch $@
 
 demo: install
