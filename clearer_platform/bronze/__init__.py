@@ -4,9 +4,20 @@ from clearer_platform.bronze.delivery import Delivery, Manifest
 from clearer_platform.bronze.extract import Extract, Found
 from clearer_platform.bronze.receive import Receipt, receive
 from clearer_platform.bronze.series import Decision, OnInvalid, Part, SealedBatch, Series
-from clearer_platform.bronze.slots import Slot, current, history, is_intact, is_json_lines, sha256_of, slots
+from clearer_platform.bronze.slots import (
+    DamagedDelivery,
+    Slot,
+    check_intact,
+    current,
+    history,
+    is_intact,
+    is_json_lines,
+    sha256_of,
+    slots,
+)
 
 __all__ = [
+    "DamagedDelivery",
     "Decision",
     "Delivery",
     "Extract",
@@ -18,6 +29,7 @@ __all__ = [
     "SealedBatch",
     "Series",
     "Slot",
+    "check_intact",
     "current",
     "history",
     "is_intact",

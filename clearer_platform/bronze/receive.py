@@ -14,7 +14,7 @@ from upath import UPath
 from clearer_platform.bronze.delivery import Delivery, Manifest, delivery_id
 from clearer_platform.bronze.extract import Extract
 from clearer_platform.bronze.series import Series
-from clearer_platform.bronze.slots import current, slots, suffixes
+from clearer_platform.bronze.slots import current, is_intact, slots, suffixes
 from clearer_platform.errors import DeliveryError
 from clearer_platform.regions import Layout
 from clearer_platform.storage import clear_leftovers, is_local, local, publish_bytes, publish_file, reported
@@ -51,11 +51,11 @@ def receive(
 ) -> Receipt:
     """Take the bytes of `source` in as a delivery of a slot.
 
-    The same bytes as the slot's current delivery are a no-op. `received_at` is now, or just after the slot's current
-    delivery where the clock was set back; it is given only when deliveries are replayed. `restores` names the backup
-    whose rows these are: they replace all that the table has so far, unless nothing came since they last did. Raises
-    DeliveryError for an impossible slot name and StorageError where a disk or server fails; nothing is half received:
-    the manifest comes last, and bytes without a manifest are no delivery.
+    The same bytes as the slot's current delivery change nothing, but mend what is damaged of it. `received_at` is now,
+    or just after the slot's current delivery where the clock was set back; it is given only when deliveries are
+    replayed. `restores` names the backup whose rows these are: they replace all that the table has so far, unless
+    nothing came since they last did. Raises DeliveryError for an impossible slot name and StorageError where a disk or
+    server fails; nothing is half received: the manifest comes last, and bytes without a manifest are no delivery.
     """
     if not slot or len(slot) > LONGEST_SLOT or slot in (".", ".."):
         raise DeliveryError(f"{slot!r} cannot name a slot", hint=f"use a file name of 1 to {LONGEST_SLOT} characters")
@@ -66,6 +66,8 @@ def receive(
             newest = current(layout, table, day, slot)
             before = _newest(layout, table) if restores else newest
             if newest and newest == before and newest.manifest.sha256 == sha256:
+                if not is_intact(newest):
+                    publish_file(spool, newest.content)
                 return Receipt(newest, is_new=False)
             manifest = Manifest(
                 region=layout.name,

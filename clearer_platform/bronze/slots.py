@@ -10,9 +10,17 @@ from pathlib import Path
 from upath import UPath
 
 from clearer_platform.bronze.delivery import Delivery, Manifest
+from clearer_platform.errors import StorageError
 from clearer_platform.regions import Layout
 from clearer_platform.regions.layout import unquoted
 from clearer_platform.storage import files, reported
+
+
+class DamagedDelivery(StorageError):
+    """Bytes in bronze that are no longer those that were delivered, or a manifest that cannot be read."""
+
+    def __init__(self, path: UPath | Path, what: str, otherwise: str = "deliver the same file again") -> None:
+        super().__init__(f"{path} {what}", hint=f"restore it from a backup of the region's root, or {otherwise}")
 
 
 @dataclass(frozen=True)
@@ -57,8 +65,14 @@ def current(layout: Layout, table: str, day: date, slot: str) -> Delivery | None
 
 
 def is_intact(delivery: Delivery) -> bool:
-    """Whether the bytes in bronze hash to the bytes delivered."""
-    return has_bytes(delivery, delivery.content)
+    """Whether the bytes in bronze are there, and hash to the bytes delivered."""
+    return delivery.content.exists() and has_bytes(delivery, delivery.content)
+
+
+def check_intact(delivery: Delivery, path: Path) -> None:
+    """Raise DamagedDelivery where `path`, what was read of the delivery, does not hash to the bytes delivered."""
+    if not has_bytes(delivery, path):
+        raise DamagedDelivery(delivery.content, f"no longer holds what was delivered as {delivery}")
 
 
 def has_bytes(delivery: Delivery, path: UPath | Path) -> bool:
@@ -79,7 +93,12 @@ def sha256_of(path: UPath | Path) -> str:
 def _read(path: UPath | Path) -> Delivery:
     """The delivery whose manifest is at `path`. Manifests never change, so each is read once a process."""
     with reported("read", path):
-        manifest = Manifest.model_validate_json(path.read_bytes())
+        text = path.read_bytes()
+    try:
+        manifest = Manifest.model_validate_json(text)
+    except ValueError:
+        what = "is no longer the manifest that was written with a delivery"
+        raise DamagedDelivery(path, what, "remove it, and deliver what is then not delivered") from None
     return Delivery(manifest, path.parent / f"{path.name.removesuffix('.json')}{suffixes(manifest.file_name)}")
 
 

@@ -6,7 +6,12 @@ from clearer_platform.cli.options import Json
 from clearer_platform.cli.output import print_json, say
 
 
-def check(json: Json = False) -> None:
+def check(
+    deliveries: bool = typer.Option(
+        False, "--deliveries", help="Hash every delivery in bronze as well: is it what was delivered?"
+    ),
+    json: Json = False,
+) -> None:
     """Check settings, registry, contracts, dbt project and asset definitions before anything runs.
 
     Every part is checked, whatever the others say; the exit code is 1 when
@@ -19,7 +24,7 @@ def check(json: Json = False) -> None:
     from clearer_platform.cli.checks import run_checks
 
     findings = []
-    for finding in run_checks():
+    for finding in run_checks(deliveries=deliveries):
         findings.append(finding)
         if json:
             continue

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from clearer_platform.cli.output import plural
-from clearer_platform.errors import ClearerError
+from clearer_platform.cli.output import plural, progress
+from clearer_platform.errors import ClearerError, StorageError
 
 if TYPE_CHECKING:
     from clearer_platform.gold import Model
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from clearer_platform.settings import Settings
 
 T = TypeVar("T")
+
+NAMED = 5
+"""Deliveries that are named of those that are damaged."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,8 @@ class Finding:
     hint: str | None = None
 
 
-def run_checks() -> Iterator[Finding]:
-    """Every part's finding, in order."""
+def run_checks(*, deliveries: bool = False) -> Iterator[Finding]:
+    """Every part's finding, in order; if asked for, with that on all `deliveries` there are."""
     settings, finding = _tried("settings", _settings)
     yield finding
     if settings is None:
@@ -46,6 +49,8 @@ def run_checks() -> Iterator[Finding]:
         yield _tried("targets", lambda: _targets(platform, models))[1]
         yield _tried("roles", lambda: _roles(platform, models))[1]
         yield _tried("asset definitions", lambda: _definitions(platform))[1]
+        if deliveries:
+            yield _tried("deliveries", lambda: _deliveries(platform))[1]
 
 
 def _tried(what: str, part: Callable[[], tuple[T, str]]) -> tuple[T | None, Finding]:
@@ -150,6 +155,34 @@ def _targets(platform: "Platform", models: "tuple[Model, ...] | None") -> tuple[
     targets = platform.registry.targets.values()
     tables = [name for target in targets if models is not None for name in publishing.possible(platform, target)]
     return None, f"{plural(len(targets), 'target')} of publishing, {plural(len(tables), 'table')}"
+
+
+def _deliveries(platform: "Platform") -> tuple[None, str]:
+    """Whether bronze has the bytes of all that was ever delivered, superseded deliveries included."""
+    from clearer_platform import bronze
+
+    found = [
+        delivery
+        for region, entry in platform.registry.regions.items()
+        for table in entry.tables
+        for slot in bronze.slots(platform.layout(region), table)
+        for delivery in slot.deliveries
+    ]
+    damaged = []
+    with progress("hashing deliveries") as advance:
+        for done, delivery in enumerate(found, 1):
+            if not bronze.is_intact(delivery):
+                damaged.append(delivery)
+            advance(done, len(found))
+    if damaged:
+        named = "; ".join(f"{delivery} ({delivery.content})" for delivery in damaged[:NAMED])
+        more = f"; and {len(damaged) - NAMED:,} more" if len(damaged) > NAMED else ""
+        raise StorageError(
+            f"{len(damaged):,} of {len(found):,} are no longer what was delivered: {named}{more}",
+            hint="restore them from a backup of the region's root; the newest of a slot can be delivered again instead",
+        )
+    size = sum(delivery.manifest.size for delivery in found)
+    return None, f"{len(found):,} of {size:,} bytes, which hash to what was delivered"
 
 
 def _definitions(platform: "Platform") -> tuple[None, str]:

@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import dagster as dg
+from sqlalchemy.exc import DBAPIError
 
 from clearer_platform.definitions import build_defs
 from clearer_platform.defs.internals import are_known, fitting, without
@@ -17,8 +18,9 @@ from clearer_platform.defs.names import GOLD, RANGE_END, RANGE_START, partition_
 from clearer_platform.defs.reporting import Progress, Trouble, causes, is_interrupted, told
 from clearer_platform.defs.resources import silent
 from clearer_platform.defs.steps import REGION_DAYS_STEP
+from clearer_platform.errors import StorageError
 from clearer_platform.platform import Platform
-from clearer_platform.storage import publish_bytes
+from clearer_platform.storage import publish_bytes, reported
 
 FOR_THE_UI = 2
 """Runs that may go on beside one of each region."""
@@ -60,17 +62,27 @@ class RunOutcome:
 def instance(platform: Platform) -> dg.DagsterInstance:
     """The Dagster instance of the platform's home, for commands; its folder and dagster.yaml are made if missing.
 
-    The UI and the daemon use the same folder as DAGSTER_HOME. Close it, or use it in a `with` block.
+    The UI and the daemon use the same folder as DAGSTER_HOME. Close it, or use it in a `with` block. Raises
+    StorageError where its records cannot be used.
     """
     home = platform.settings.dagster_home.resolve()
-    home.mkdir(parents=True, exist_ok=True)
+    with reported("write", home):
+        home.mkdir(parents=True, exist_ok=True)
     template = files("clearer_platform.defs").joinpath(FOR_SERVERS).read_text("utf-8")
     shipped = template.replace("{home}", str(home).replace("\\", "\\\\").replace('"', '\\"'))
     shipped = fitting(shipped.replace("{runs}", str(len(platform.registry.regions) + FOR_THE_UI)))
     mine = _written(home / FOR_SERVERS, shipped)
     own = without(mine, "compute_logs") + NO_CAPTURE if are_known() else mine
     _written(home / FOR_COMMANDS, shipped.splitlines()[0] + "\n" + own)
-    return dg.DagsterInstance.from_config(str(home), FOR_COMMANDS)
+    try:
+        made = dg.DagsterInstance.from_config(str(home), FOR_COMMANDS)
+        made.has_asset_key(dg.AssetKey("any"))  # The index of events is opened by the first who asks it.
+        return made
+    except DBAPIError as e:
+        raise StorageError(
+            f"Dagster's records in {home} cannot be used: {e.orig}",
+            hint="if they are damaged, move the folder away: they are the history of runs, and nothing of the data",
+        ) from e
 
 
 def materialize(

@@ -71,21 +71,33 @@ class RegionTables:
             self.progress(self.region, stage, done, total)
 
         try:
-            states = _by_day(self._brought_up(table, advance))
+            found, damaged = self._brought_up(table, advance)
         except ClearerError as e:
             self._all_failed(key, table, e)
             return
+        states = _by_day(found)
         for day in self.days:
-            yield from self._validated(key, table, day, states.get(day, []))
+            if error := damaged.get(day):
+                self._trouble(key, table, day, error.message, error.hint)
+            else:
+                yield from self._validated(key, table, day, states.get(day, []))
 
-    def _brought_up(self, table: str, advance: Callable[[int, int], None]) -> list[SlotState]:
-        """Silver of the run's days; deliveries that fill several tables are validated once."""
+    def _brought_up(
+        self, table: str, advance: Callable[[int, int], None]
+    ) -> tuple[list[SlotState], Mapping[date, ClearerError]]:
+        """Silver of the run's days, and why nothing can be said of some of them.
+
+        Deliveries that fill several tables are validated once.
+        """
         delivered = self.platform.delivered(table)
         if delivered in self._validated_deliveries_of:
-            return silver.states(self.platform, self.region, table, self.days)
-        states = silver.bring_up(self.platform, self.region, table, self.days, advance)
+            return silver.states(self.platform, self.region, table, self.days), {}
+        try:
+            states = silver.bring_up(self.platform, self.region, table, self.days, advance)
+        except silver.Unsettled as e:
+            return silver.states(self.platform, self.region, table, self.days), e.by_day
         self._validated_deliveries_of.add(delivered)
-        return states
+        return states, {}
 
     def judge(self, table: str) -> Events:
         """The checks on each validated day."""

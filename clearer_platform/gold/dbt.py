@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from clearer_platform.gold.project import Prepared
+from clearer_platform.gold.project import Damaged, Prepared
 from clearer_platform.settings import Settings
 
 Progress = Callable[[int, int], None]
@@ -41,7 +41,10 @@ def invoke(
     is_parsed: bool = True,
     progress: Progress | None = None,
 ) -> Any:
-    """Run dbt's `arguments` on the DuckDB file `database`; dbt's own result. Nothing stays open or is logged."""
+    """Run dbt's `arguments` on the DuckDB file `database`; dbt's own result. Nothing stays open or is logged.
+
+    Raises Damaged where the prepared project cannot be read.
+    """
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
@@ -67,7 +70,10 @@ def invoke(
 def _read(prepared: Prepared) -> Any:
     from dbt.contracts.graph.manifest import Manifest
 
-    return Manifest.from_msgpack(prepared.parsed.read_bytes())
+    try:
+        return Manifest.from_msgpack(prepared.parsed.read_bytes())
+    except (FileNotFoundError, ValueError, LookupError, TypeError):  # msgpack's own, and mashumaro's of what it holds
+        raise Damaged(prepared) from None
 
 
 @contextmanager

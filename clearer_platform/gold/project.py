@@ -41,14 +41,25 @@ class Prepared:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """dbt's manifest.json, read once in a process."""
+        """dbt's manifest.json, read once in a process. Raises Damaged."""
         return _manifest(self)
+
+
+class Damaged(BuildError):
+    """A prepared project that can no longer be read, as after a power cut."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        hint = "remove this folder, and run again: it is prepared anew"
+        super().__init__(f"the prepared dbt project in {prepared.folder} cannot be read", hint=hint)
 
 
 @lru_cache(maxsize=8)
 def _manifest(prepared: Prepared) -> dict[str, Any]:
     path = prepared.folder / "target" / "manifest.json"
-    manifest: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
+        raise Damaged(prepared) from None
     return manifest
 
 

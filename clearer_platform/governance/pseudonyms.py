@@ -33,15 +33,23 @@ class Pseudonyms:
 
     @classmethod
     def of(cls, layout: Layout) -> "Pseudonyms":
-        """The region's own, from CLEARER_PSEUDONYM_KEY_<REGION> or its key file. Raises StorageError for a weak key."""
+        """The region's own, from CLEARER_PSEUDONYM_KEY_<REGION> or its key file, which is made on first use.
+
+        Raises StorageError for a weak key, and for none where gold has been built: it was built with one.
+        """
         name = f"CLEARER_PSEUDONYM_KEY_{layout.name.upper()}"
         path = layout.secrets / "pseudonym.key"
         given = os.environ.get(name)
+        if given is None and not path.exists() and layout.warehouse.exists():
+            raise StorageError(
+                f"{layout.name}: gold has been built, and its pseudonym key is neither in {path} nor in {name}",
+                hint=f"restore it: with another one every pseudonym changes; to begin anew, remove {layout.warehouse}",
+            )
         key = given.encode() if given is not None else _stored(path)
         if len(key) < LEAST:
             raise StorageError(
                 f"{layout.name}: the pseudonym key in {path if given is None else name} has fewer than {LEAST} bytes",
-                hint="restore the key from its backup: with another key every pseudonym changes",
+                hint="restore the key from its backup: with another one every pseudonym changes",
             )
         return cls(key)
 

@@ -2,7 +2,7 @@
 
 from clearer_platform.silver.bad import BATCH_REJECTED
 from clearer_platform.silver.batches import connection
-from clearer_platform.silver.bring_up import bring_up, judged
+from clearer_platform.silver.bring_up import Unsettled, bring_up, judged
 from clearer_platform.silver.outcome import REJECTED_SHARE, VALIDATION_VERSION, Outcome, Problem
 from clearer_platform.silver.quarantine import quarantine
 from clearer_platform.silver.replacing import that_count
@@ -18,6 +18,7 @@ __all__ = [
     "Outcome",
     "Problem",
     "SlotState",
+    "Unsettled",
     "accepted_columns",
     "bring_up",
     "check_readable",

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import duckdb
 
-from clearer_platform.bronze import Delivery
+from clearer_platform.bronze import DamagedDelivery, Delivery
 from clearer_platform.contracts import Contract
+from clearer_platform.errors import StorageError
 from clearer_platform.regions import TableSource
 from clearer_platform.settings import Settings
 from clearer_platform.silver.bad import collect_bad
@@ -32,6 +33,8 @@ AHEAD = 8
 """Deliveries that are prepared while the engine is busy with those before them."""
 WRITERS = 2
 """Deliveries whose files are written and audited at the same time."""
+Found = Prepared | Refusal | DamagedDelivery
+"""What preparing a delivery comes to."""
 
 
 @dataclass
@@ -48,13 +51,21 @@ class Bench:
     fingerprint: Callable[[Delivery], str]
     aside: Callable[[Delivery, str], Path]
     """Where the file of a delivery and a table is to be written."""
+    damaged: list[tuple[Delivery, DamagedDelivery]] = field(default_factory=list)
+    """Deliveries that no verdict was given on, for bronze no longer has their bytes."""
     years: Years = field(default_factory=Years)
 
     def verdicts(self, con: duckdb.DuckDBPyConnection, deliveries: Iterable[Delivery]) -> Iterator[Verdict]:
-        """A verdict on each delivery, in any order; each is to be dealt with before the next is asked for."""
+        """A verdict on each delivery, in any order; each is to be dealt with before the next is asked for.
+
+        There is none on those that are `damaged` then.
+        """
         waiting: dict[tuple[str, Header], list[Prepared]] = {}
         try:
             for delivery, prepared in self._prepared_ahead(deliveries):
+                if isinstance(prepared, DamagedDelivery):
+                    self.damaged.append((delivery, prepared))
+                    continue
                 if isinstance(prepared, Refusal):
                     yield self._refused(delivery, prepared)
                     continue
@@ -71,13 +82,13 @@ class Bench:
                 for prepared in batch:
                     prepared.remove()
 
-    def _prepared_ahead(self, deliveries: Iterable[Delivery]) -> Iterator[tuple[Delivery, Prepared | Refusal]]:
+    def _prepared_ahead(self, deliveries: Iterable[Delivery]) -> Iterator[tuple[Delivery, Found]]:
         """Each delivery with what preparing it came to; a thread is a few ahead, while the engine judges and writes."""
-        begun: deque[tuple[Delivery, Future[Prepared | Refusal]]] = deque()
+        begun: deque[tuple[Delivery, Future[Found]]] = deque()
         with ThreadPoolExecutor(1, "prepare") as thread:
             try:
                 for delivery in deliveries:
-                    begun.append((delivery, thread.submit(self._prepared_or_refusal, delivery)))
+                    begun.append((delivery, thread.submit(self._found, delivery)))
                     if len(begun) > AHEAD:
                         first, prepared = begun.popleft()
                         yield first, prepared.result()
@@ -89,11 +100,15 @@ class Bench:
                     if not left.cancel() and not left.exception() and isinstance(unused := left.result(), Prepared):
                         unused.remove()
 
-    def _prepared_or_refusal(self, delivery: Delivery) -> Prepared | Refusal:
+    def _found(self, delivery: Delivery) -> Found:
         try:
             return self._prepared(delivery)
-        except Refusal as refusal:
-            return refusal
+        except (Refusal, DamagedDelivery) as e:
+            return e
+        except StorageError as e:
+            if isinstance(e.__cause__, FileNotFoundError):
+                return DamagedDelivery(delivery.content, f"is gone, with what was delivered as {delivery}")
+            raise
 
     def _prepared(self, delivery: Delivery) -> Prepared:
         with reported("read", delivery.content):

@@ -6,7 +6,7 @@ refusals, the copy in the global root, the silver files (those of nested tables 
 no longer holds.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -15,7 +15,8 @@ from pathlib import Path
 from upath import UPath
 
 from clearer_platform import bronze, storage
-from clearer_platform.bronze import Delivery, Slot
+from clearer_platform.bronze import DamagedDelivery, Delivery, Slot
+from clearer_platform.errors import StorageError
 from clearer_platform.platform import Platform
 from clearer_platform.silver.batches import Bench, connection
 from clearer_platform.silver.outcome import Outcome
@@ -31,6 +32,17 @@ from clearer_platform.silver.states import (
     state,
 )
 from clearer_platform.silver.verdict import Part, Verdict
+
+
+class Unsettled(StorageError):
+    """Slots of which nothing can be said, for bronze no longer has the bytes delivered for them."""
+
+    def __init__(self, damaged: Sequence[tuple[Delivery, DamagedDelivery]]) -> None:
+        _, first = damaged[0]
+        more = f" (and {len(damaged) - 1} more)" if len(damaged) > 1 else ""
+        super().__init__(f"{first.message}{more}", hint=first.hint)
+        self.by_day = {delivery.day: error for delivery, error in damaged}
+        """Why nothing can be said of a day."""
 
 
 @dataclass
@@ -63,7 +75,8 @@ def bring_up(
     A table that is nested in another is validated with it, from the same deliveries.
 
     Running it again, after any interruption, changes nothing that is already right. `progress` is told the number of
-    slots done and of all. Raises UnknownName, StorageError, or Busy where another process is at it.
+    slots done and of all. Raises UnknownName, StorageError, or Busy where another process is at it, and Unsettled
+    where bronze no longer has what was delivered: those slots are left as they were, and all others are brought up.
     """
     layout, delivered = platform.layout(region), platform.delivered(table)
     bench_work = layout.work / "silver" / delivered
@@ -78,7 +91,10 @@ def bring_up(
         if due:
             _clear(platform, region, delivered)
             told = _told(progress, len(found), len(found) - len(due))
-            _settle_all(platform, _bench(platform, region, delivered, bench_work), [slots[n] for n in due], told)
+            bench = _bench(platform, region, delivered, bench_work)
+            _settle_all(platform, bench, [slots[n] for n in due], told)
+            if bench.damaged:
+                raise Unsettled(bench.damaged)
         for number in due:
             found[number] = state(platform, slots[number], table)
         return found
@@ -93,8 +109,10 @@ def judged(platform: Platform, delivery: Delivery, work: Path) -> tuple[Outcome,
         _bench(platform, delivery.region, delivery.table, work), aside=lambda _, name: work / f"{name}.parquet"
     )
     with connection(platform.settings, work) as con:
-        (verdict,) = bench.verdicts(con, [delivery])
-    return tuple(part.outcome for part in verdict.parts)
+        verdicts = list(bench.verdicts(con, [delivery]))
+    if bench.damaged:
+        raise Unsettled(bench.damaged)
+    return tuple(part.outcome for verdict in verdicts for part in verdict.parts)
 
 
 def _bench(platform: Platform, region: str, table: str, work: Path) -> Bench:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from clearer_platform import storage
-from clearer_platform.bronze import Decision, Delivery, is_json_lines
+from clearer_platform.bronze import Decision, Delivery, check_intact, is_json_lines
 from clearer_platform.contracts import Contract
 from clearer_platform.regions import TableSource
 from clearer_platform.silver import exact, json_lines, records, segments
@@ -89,13 +89,17 @@ class Prepared:
 
 
 def prepare(delivery: Delivery, contract: Contract, source: TableSource, work: Path, limit: int) -> Prepared:
-    """Decode a delivery, index its records, check its header. Raises Refusal where it cannot be judged."""
+    """Decode a delivery, index its records, check its header. Raises Refusal where it cannot be judged.
+
+    Raises DamagedDelivery where bronze no longer has the bytes that were delivered.
+    """
     name = uuid.uuid4().hex
     fetched = work / f"{storage.PARTIAL}fetched-{name}{delivery.content.suffix}"
     copy, rendered = work / f"{storage.PARTIAL}text-{name}", work / f"{storage.PARTIAL}rendered-{name}"
     is_json, series = is_json_lines(delivery.slot), delivery.manifest.series
     local = storage.fetch(delivery.content, fetched)
     try:
+        check_intact(delivery, local)
         encoding = json_lines.ENCODING if is_json else source.csv.encoding
         text = decode(local, encoding, copy, limit, is_exact=bool(source.is_exact))
         if text.path == fetched:

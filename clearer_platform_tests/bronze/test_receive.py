@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clearer_platform.bronze import current, history, is_intact, receive, slots
+from clearer_platform.bronze import DamagedDelivery, Receipt, current, history, is_intact, receive, slots
 from clearer_platform.errors import DeliveryError, StorageError
 from clearer_platform.regions import Layout
 
@@ -77,6 +77,28 @@ def test_a_source_that_breaks_off_leaves_nothing(layout):
         receive(layout, "sales", DAY, "a.csv", Broken(), origin="test")  # type: ignore[arg-type]
     assert current(layout, "sales", DAY, "a.csv") is None
     assert list((layout.work / "spool").iterdir()) == []
+
+
+def test_a_damaged_manifest_is_named(layout):
+    delivery = deliver(layout, b"A").delivery
+    path = delivery.content.parent / f"{delivery.id}.json"
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(DamagedDelivery, match=rf"{path.name} is no longer the manifest.*\n.*remove it, and deliver"):
+        deliver(layout, b"A")
+    path.unlink()
+    assert deliver(layout, b"A").is_new
+
+
+@pytest.mark.parametrize(
+    "damage", [Path.unlink, lambda path: path.write_bytes(b"B"), lambda path: path.write_bytes(b"")]
+)
+def test_the_same_bytes_again_mend_what_is_damaged(layout, damage):
+    delivery = deliver(layout, b"A").delivery
+    damage(delivery.content)
+    assert not is_intact(delivery)
+    assert deliver(layout, b"A") == Receipt(delivery, is_new=False)
+    assert delivery.content.read_bytes() == b"A"
+    assert history(layout, "sales", DAY, "a.csv") == (delivery,)
 
 
 def test_bytes_without_a_manifest_are_no_delivery(layout):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from clearer_platform_tests.cli.conftest import SALES, SECRET, grid, text
 
@@ -126,6 +127,21 @@ def test_check(cli, monkeypatch):
     assert "✗ contracts: cannot import the contracts in no_such_module" in said
     monkeypatch.delenv("CLEARER_CONTRACT_MODULES")
     assert "✗ dbt project: there is no dbt project at nowhere" in cli("check", code=1).stdout
+
+
+def test_check_hashes_deliveries_where_it_is_asked_to(own):
+    def found(**how) -> dict[str, Any]:
+        return {part["what"]: part for part in own.json("check", "--deliveries", **how)}["deliveries"]
+
+    contents = [path for path in own.home.glob("*/bronze/*/*/*/*") if path.suffix != ".json"]
+    size = sum(path.stat().st_size for path in contents)
+    assert found()["detail"] == f"{len(contents)} of {size:,} bytes, which hash to what was delivered"
+    changed, lost = contents[:2]
+    changed.write_bytes(changed.read_bytes().swapcase())
+    lost.unlink()
+    error = found(code=1)["error"]
+    assert error.startswith(f"2 of {len(contents)} are no longer what was delivered: ")
+    assert str(changed) in error and str(lost) in error
 
 
 def test_check_holds_the_roles_against_the_tables(cli, tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from clearer_platform import gold, silver
+from clearer_platform import bronze, gold, silver
 from clearer_platform.platform import Platform
 from clearer_platform_tests.defs.conftest import Gold, Graph, day, keys, sales
 from clearer_platform_tests.flow import deliver
@@ -132,6 +132,20 @@ def test_an_unreadable_delivery_fails_the_reconciliation(graph: Graph, delivered
     assert silver.states(graph.platform, "south", "transactions")[0].published == before
     assert graph.status("silver/transactions", *keys("south", day(0))) == "F"
     assert graph.status("gold/sales", *keys("south", day(0))) == "F"
+
+
+def test_a_delivery_that_bronze_lost_fails_its_own_day_and_no_other(graph: Graph, delivered: Deliver) -> None:
+    for number in range(2):
+        delivered("south", day(number))
+    days = keys("south", day(0), day(1))
+    assert graph.run("region_days", days[0], days[1], keys=["bronze/transactions"]).success
+    bronze.slots(graph.platform.layout("south"), "transactions")[0].current.content.unlink()
+    result = graph.run("region_days", days[0], days[1], keys=["silver/transactions", "gold/sales"])
+    assert not result.success
+    assert graph.status("silver/transactions", *days) == graph.status("gold/sales", *days) == "FM"
+    reasons = {(t["day"], t["asset"]): t["reason"] for t in troubles(result)}
+    assert set(reasons) == {(str(day(0)), "silver/transactions"), (str(day(0)), "gold/sales")}
+    assert "is gone, with what was delivered as transactions south" in reasons[str(day(0)), "silver/transactions"]
 
 
 def test_a_part_of_the_assets_is_all_that_is_done(graph: Graph, delivered: Deliver, built: Gold) -> None:

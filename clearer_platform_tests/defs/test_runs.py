@@ -1,6 +1,7 @@
 """Runs from Python: the instance of a home, one run a region and range, and what each came to."""
 
 import itertools
+import shutil
 from collections.abc import Callable
 from datetime import date, timedelta
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from clearer_platform import silver
 from clearer_platform.defs.runs import instance, materialize, ranges
+from clearer_platform.errors import StorageError
 from clearer_platform.platform import Platform
 from clearer_platform_tests.defs.conftest import Gold, day, sales
 
@@ -108,3 +110,17 @@ def test_servers_read_the_shipped_settings(platform: Platform) -> None:
     with dg.DagsterInstance.from_config(str(platform.settings.dagster_home)) as servers:
         assert type(servers.run_coordinator).__name__ == "QueuedRunCoordinator"
         assert type(servers.compute_log_manager).__name__ == "LocalComputeLogManager"
+
+
+@pytest.mark.parametrize("records", ["history/runs.db", "history/runs/index.db", "schedules/schedules.db"])
+def test_damaged_records_of_runs_are_named_and_hold_nothing_that_is_needed(platform: Platform, records: str) -> None:
+    with instance(platform) as home:
+        assert home.get_runs() == []
+    folder = platform.settings.dagster_home
+    (folder / records).write_bytes(b"no database at all")
+    with pytest.raises(StorageError, match=f"{folder} cannot be used: file is not a database") as raised:
+        instance(platform)
+    assert "move the folder away" in (raised.value.hint or "")
+    shutil.rmtree(folder)
+    with instance(platform) as home:
+        assert home.get_runs() == []

@@ -169,6 +169,22 @@ def test_a_fork_of_a_process_that_has_read_a_project_can_read_another(tmp_path: 
     assert ended == (child, 0)
 
 
+@pytest.mark.parametrize("name", ["manifest.json", "partial_parse.msgpack"])
+def test_a_damaged_prepared_project_is_named(own: Platform, tmp_path: Path, name: str) -> None:
+    """What the hint says is done, and then gold is built."""
+    shutil.copytree(gold.prepare(own).folder, tmp_path / "other" / "dbt" / gold.prepare(own).folder.name)
+    other = open_platform(tmp_path / "other")
+    put(other, "eu", "products", DAY, [])
+    prepared = gold.prepare(other)
+    path = prepared.folder / "target" / name
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(BuildError, match=f"{prepared.folder} cannot be read") as raised:
+        gold.build(other, "eu")
+    assert "remove this folder" in (raised.value.hint or "")
+    shutil.rmtree(prepared.folder)
+    assert gold.build(other, "eu").published
+
+
 def test_a_damaged_serving_copy_is_rebuilt(own: Platform) -> None:
     path = local(own.layout("eu").warehouse)
     path.write_bytes(b"not a database")

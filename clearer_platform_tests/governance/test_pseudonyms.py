@@ -60,3 +60,15 @@ def test_a_weak_key_is_refused(tmp_path: Path) -> None:
     (layout.secrets / "pseudonym.key").write_bytes(b"")
     with pytest.raises(StorageError, match="fewer than 16 bytes"):
         Pseudonyms.of(layout)
+
+
+def test_a_key_that_is_lost_is_not_replaced_by_another(tmp_path: Path) -> None:
+    layout = Layout("eu", tmp_path, tmp_path / "work")
+    before = Pseudonyms.of(layout).key
+    (layout.secrets / "pseudonym.key").unlink()
+    Path(layout.warehouse).touch()
+    with pytest.raises(StorageError, match=r"gold has been built.*pseudonym\.key.*CLEARER_PSEUDONYM_KEY_EU") as raised:
+        Pseudonyms.of(layout)
+    assert f"remove {layout.warehouse}" in (raised.value.hint or "")
+    Path(layout.warehouse).unlink()
+    assert Pseudonyms.of(layout).key != before

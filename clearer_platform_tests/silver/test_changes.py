@@ -120,6 +120,31 @@ def test_a_damaged_file_is_made_again(make_region: Callable[..., Region], damage
     assert contents(region.home) == before
 
 
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(path.read_bytes() + b"4,1,,\n")])
+def test_what_bronze_no_longer_has_is_judged_by_nothing_else(
+    make_region: Callable[..., Region], damage: Callable[[Path], object]
+) -> None:
+    """Its slot stays as it was and says why; the others are brought up. The same bytes again put it right."""
+    region = make_region(STRICT)
+    for name in ("a.csv", "b.csv"):
+        region.deliver(GOOD, name)
+    first, second = region.bring_up()
+    before = contents(region.home)
+    damage(first.slot.current.content)
+    region.contract = replace(STRICT, max_rejected=0.4)
+    with pytest.raises(
+        silver.Unsettled, match=rf"{first.slot.current.id}.*a\.csv\n.*deliver the same file again"
+    ) as raised:
+        region.bring_up()
+    assert list(raised.value.by_day) == [DAY]
+    found = {state.slot.name: state for state in silver.states(region.platform, "eu", "things")}
+    assert not found["a.csv"].is_current and found["a.csv"].published == first.published
+    assert found["b.csv"].is_current and found["b.csv"].published != second.published
+    assert set(contents(region.home)) == set(before)
+    region.deliver(GOOD, "a.csv")
+    assert all(state.is_current and not state.refused for state in region.bring_up())
+
+
 def test_a_shared_table_stands_in_the_global_root_too(make_region: Callable[..., Region]) -> None:
     region = make_region(replace(STRICT, shared=True))
     region.deliver(GOOD)
