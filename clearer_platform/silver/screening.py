@@ -4,6 +4,7 @@ The same text is prepared in the same way, and the same query judges its records
 what they say of keys comes back as well.
 """
 
+import hashlib
 import os
 import uuid
 from collections.abc import Collection, Sequence
@@ -163,6 +164,6 @@ def _manifest(region: str, table: str, sample: Sample) -> Manifest:
         origin="",
         received_at=sample.received_at,
         size=len(sample.content),
-        sha256="",
+        sha256=hashlib.sha256(sample.content).hexdigest(),
         series=Series(columns=sample.columns, batches=(batch,)),
     )
