@@ -13,6 +13,9 @@ PROJECT = found if (found := PACKAGE / "project").exists() else PACKAGE.parent
 
 
 CRON_FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
+MEMORY = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT])(i?)B", re.IGNORECASE)
+LEAST_MEMORY = 64_000_000
+"""Bytes with which the engine can open a warehouse at all."""
 CRON_PART = re.compile(r"(?:\*|(\d+)(?:-(\d+))?)(?:/(\d+))?")
 
 
@@ -88,6 +91,17 @@ class Settings(BaseSettings):
     api_audit_bytes: int = Field(
         default=5_000_000, gt=0, description="Size of one audit file of refused requests; five are kept."
     )
+
+    @field_validator("memory_limit")
+    @classmethod
+    def _memory(cls, text: str) -> str:
+        found = MEMORY.fullmatch(text.strip())
+        if not found:
+            raise ValueError(f"{text!r} is no amount of memory: a number and MB, GB, TB, MiB, GiB or TiB, such as 2GB")
+        number, unit, is_binary = found.groups()
+        if float(number) * (1024 if is_binary else 1000) ** ("KMGT".index(unit.upper()) + 1) < LEAST_MEMORY:
+            raise ValueError(f"{text!r} is too little: at least {LEAST_MEMORY // 1_000_000}MB")
+        return text.strip()
 
     @field_validator("schedule")
     @classmethod

@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
 
 from clearer_platform.cli.output import plural, progress
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PREFIX = "CLEARER_"
+LIKE = 0.85
+"""How alike two names are, of which one is likely the other misspelt."""
 NAMED = 5
 """Deliveries that are named of those that are damaged."""
 
@@ -34,7 +38,7 @@ class Finding:
 def run_checks(*, deliveries: bool = False) -> Iterator[Finding]:
     """Every part's finding, in order; if asked for, with that on all `deliveries` there are."""
     settings, finding = _tried("settings", _settings)
-    yield finding
+    yield replace(finding, warning=_misspelt()) if settings else finding
     if settings is None:
         return
     yield _tried("registry", lambda: _registry(settings))[1]
@@ -69,6 +73,20 @@ def _settings() -> "tuple[Settings, str]":
 
     settings = open_settings()
     return settings, f"home {settings.home}, {settings.warehouse} warehouse"
+
+
+def _misspelt() -> str | None:
+    """Variables that look like a setting and are none: what they say is not done. (Secrets have names of their own.)"""
+    from clearer_platform.settings import Settings
+
+    names = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+    likely = {
+        name: get_close_matches(name, names, n=1, cutoff=LIKE)
+        for name in sorted(os.environ)
+        if name.startswith(PREFIX) and name not in names
+    }
+    meant = [f"{name} is no setting; did you mean {found[0]}?" for name, found in likely.items() if found]
+    return "; ".join(meant) or None
 
 
 def _registry(settings: "Settings") -> tuple[None, str]:

@@ -14,7 +14,10 @@ def open_settings(home: str | Path | None = None) -> Settings:
     try:
         return Settings(home=Path(home)) if home is not None else Settings()
     except ValidationError as e:
-        reasons = [f"CLEARER_{'_'.join(map(str, p['loc'])).upper()}: {p['msg']}" for p in e.errors()]
+        reasons = [
+            f"CLEARER_{'_'.join(map(str, p['loc'])).upper()}: {p['msg'].removeprefix('Value error, ')}"
+            for p in e.errors()
+        ]
         raise ClearerError("settings: " + "; ".join(reasons), hint="mend the variable, or .env") from e
 
 

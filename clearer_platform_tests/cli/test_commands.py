@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from clearer_platform_tests.cli.conftest import SALES, SECRET, grid, text
 
 SALES_DAY = ("--table", "transactions", "--region", "eu", "--day", "2024-03-31")
@@ -127,6 +129,23 @@ def test_check(cli, monkeypatch):
     assert "✗ contracts: cannot import the contracts in no_such_module" in said
     monkeypatch.delenv("CLEARER_CONTRACT_MODULES")
     assert "✗ dbt project: there is no dbt project at nowhere" in cli("check", code=1).stdout
+
+
+def test_check_names_what_is_likely_a_setting_misspelt(cli, monkeypatch):
+    monkeypatch.setenv("CLEARER_MEMRY_LIMIT", "4GB")
+    monkeypatch.setenv("CLEARER_PSEUDONYM_KEY_EU", "a key of sixteen bytes")
+    settings = cli.json("check")[0]
+    assert settings["ok"]
+    assert settings["warning"] == "CLEARER_MEMRY_LIMIT is no setting; did you mean CLEARER_MEMORY_LIMIT?"
+
+
+@pytest.mark.parametrize(
+    ("limit", "why"), [("lots", "is no amount of memory"), ("1KB", "is too little: at least 64MB")]
+)
+def test_an_impossible_setting_is_named_with_its_variable(cli, monkeypatch, limit, why):
+    monkeypatch.setenv("CLEARER_MEMORY_LIMIT", limit)
+    said = cli.error("status")
+    assert f"settings: CLEARER_MEMORY_LIMIT: '{limit}' {why}" in said
 
 
 def test_check_hashes_deliveries_where_it_is_asked_to(own):
