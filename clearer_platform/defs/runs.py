@@ -1,7 +1,8 @@
 """Running the graph from Python: the instance of a home, and runs in this process for whatever days are asked for."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -74,14 +75,22 @@ def instance(platform: Platform) -> dg.DagsterInstance:
     mine = _written(home / FOR_SERVERS, shipped)
     own = without(mine, "compute_logs") + NO_CAPTURE if are_known() else mine
     _written(home / FOR_COMMANDS, shipped.splitlines()[0] + "\n" + own)
-    try:
+    with _recording(home):
         made = dg.DagsterInstance.from_config(str(home), FOR_COMMANDS)
         made.has_asset_key(dg.AssetKey("any"))  # The index of events is opened by the first who asks it.
         return made
+
+
+@contextmanager
+def _recording(home: Path) -> Iterator[None]:
+    """Raise StorageError for what keeps Dagster from its records: a full disk, no permission, damage."""
+    try:
+        yield
     except DBAPIError as e:
         raise StorageError(
             f"Dagster's records in {home} cannot be used: {e.orig}",
-            hint="if they are damaged, move the folder away: they are the history of runs, and nothing of the data",
+            hint="free disk space and run again; if they are damaged, move that folder away: it is the history of runs"
+            " and nothing of the data",
         ) from e
 
 
@@ -95,12 +104,14 @@ def materialize(
     """Run the days of each region from what has landed to gold, in this process: one run a region and unbroken range.
 
     A day that fails leaves the others published. Days outside the graph's partitions are not run. Gold is built as of
-    the date given, by default as of the newest delivery's business day.
+    the date given, by default as of the newest delivery's business day. Raises StorageError where runs cannot be
+    recorded.
     """
     defs = build_defs(platform, progress=dg.ResourceDefinition.hardcoded_resource(progress))
     asked = {"ops": {REGION_DAYS_STEP: {"config": {"as_of": f"{as_of}"}}}} if as_of else {}
     run = partial(_run, defs.resolve_job_def(REGION_DAYS), instance, {**QUIET, **asked})
-    return [run(region, days) for region, wanted in plan.items() for days in ranges(wanted)]
+    with _recording(platform.settings.dagster_home):
+        return [run(region, days) for region, wanted in plan.items() for days in ranges(wanted)]
 
 
 def loadable(platform: Platform) -> int:

@@ -1,10 +1,12 @@
 """Commands that bring deliveries in and up: materialize, deliver, sample, check."""
 
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,21 @@ def test_ctrl_c_in_a_run_is_130_and_the_next_run_goes_on(own):
     assert grid(own)["eu", "transactions", "2024-04-01"] == "validated"
     assert "eu: 1 day published" in own("materialize", "--only", "missing,changed").stdout
     assert grid(own)["eu", "transactions", "2024-04-01"] == "published"
+
+
+def test_a_disk_that_takes_no_more_is_an_error_and_the_next_run_goes_on(own):
+    """No file may grow beyond 100 kB, as if the disk were full."""
+    served = own.home / "eu" / "warehouse.duckdb"
+    served.unlink()
+    command = [sys.executable, "-m", "clearer_platform.cli", "materialize", "-r", "eu", "--home", str(own.home)]
+    full = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, preexec_fn=full)
+    assert done.returncode == 1
+    assert f"error: Dagster's records in {own.home / 'dagster'} cannot be used" in done.stderr
+    assert "free disk space and run again" in done.stderr
+    assert not served.exists()
+    own("materialize", "-r", "eu")
+    assert served.exists()
 
 
 def test_deliver_as_the_architecture_shows_it(own, tmp_path):
