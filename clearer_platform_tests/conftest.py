@@ -17,7 +17,7 @@ from upath import UPath
 from clearer_platform import gold
 from clearer_platform.platform import Platform
 from clearer_platform.sample.databases import DatabaseServer, NoServer, mariadb, postgresql
-from clearer_platform.settings import Settings
+from clearer_platform.settings import PROJECT, Settings
 from clearer_platform_tests.trimming import trim
 
 EFFORT = int(os.environ.get("CLEARER_TEST_EFFORT", "1"))
@@ -91,7 +91,8 @@ def few_models(common: Path, prepared_dbt: Path) -> Callable[..., Path]:
 
     def trimmed(folder: Path, *models: str) -> None:
         home = folder.with_name(f"{folder.name}.home")
-        trim(gold.prepare(open_home(home, REGIONS, prepared_dbt)), models, folder)
+        whole = open_home(home, REGIONS, prepared_dbt, dbt_project=PROJECT / "dbt")
+        trim(gold.prepare(whole), models, folder)
 
     def project(*models: str) -> Path:
         return once(common / "-".join(["dbt", *models]), lambda folder: trimmed(folder, *models))
