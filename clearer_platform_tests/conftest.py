@@ -6,16 +6,19 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 from filelock import FileLock
-from sqlalchemy import URL, create_engine, text
+from sqlalchemy import URL, Engine, create_engine, text
 from upath import UPath
 
+from clearer_platform import gold
 from clearer_platform.platform import Platform
 from clearer_platform.sample.databases import DatabaseServer, NoServer, mariadb, postgresql
-from clearer_platform.settings import Settings
+from clearer_platform.settings import PROJECT, Settings
+from clearer_platform_tests.trimming import trim
 
 EFFORT = int(os.environ.get("CLEARER_TEST_EFFORT", "1"))
 """How many times the usual number of random histories, kills and schedules of faults are tried."""
@@ -80,6 +83,21 @@ def once(folder: Path, make: Callable[[Path], object]) -> Path:
             make(folder)
             made.touch()
     return folder
+
+
+@pytest.fixture(scope="session")
+def few_models(common: Path, prepared_dbt: Path) -> Callable[..., Path]:
+    """A function: a dbt project with the models of these names and what they are made from, the same for all tests."""
+
+    def trimmed(folder: Path, *models: str) -> None:
+        home = folder.with_name(f"{folder.name}.home")
+        whole = open_home(home, REGIONS, prepared_dbt, dbt_project=PROJECT / "dbt")
+        trim(gold.prepare(whole), models, folder)
+
+    def project(*models: str) -> Path:
+        return once(common / "-".join(["dbt", *models]), lambda folder: trimmed(folder, *models))
+
+    return project
 
 
 def share_dbt(home: Path, prepared_dbt: Path) -> Path:
@@ -193,8 +211,14 @@ def warehouse(postgresql_server: DatabaseServer) -> Iterator[URL]:
     yield from _database(postgresql_server.url, drop="DROP DATABASE {} WITH (FORCE)")
 
 
+def client(server: URL, **options: Any) -> Engine:
+    """What makes a test's own connections to a server; it is on this machine, and PyMySQL takes its time for TLS."""
+    plain = {"ssl_disabled": True} if server.get_backend_name() == "mysql" else {}
+    return create_engine(server, connect_args=plain, **options)
+
+
 def _database(server: URL, drop: str) -> Iterator[URL]:
-    name, engine = f"t{uuid.uuid4().hex[:12]}", create_engine(server, isolation_level="AUTOCOMMIT")
+    name, engine = f"t{uuid.uuid4().hex[:12]}", client(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
         yield server.set(database=name)

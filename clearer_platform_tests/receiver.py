@@ -44,7 +44,7 @@ def listening(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
             """Says nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))  # Seconds until it sees that it is to end.
     thread.start()
     found.url = f"http://127.0.0.1:{server.server_port}/hook/s3cret"
     yield found

@@ -5,12 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from clearer_platform.cli.app import app
+from clearer_platform.settings import PROJECT
 from clearer_platform_tests.conftest import make_home, once
 
 REGISTRY = """
@@ -136,11 +138,25 @@ class Cli:
         return self(*arguments, code=code).stderr
 
 
+@pytest.fixture(scope="session")
+def project() -> Path:
+    """The dbt project that commands use; a module may have another."""
+    return PROJECT / "dbt"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _environment(project: Path) -> Iterator[None]:
+    """Nothing of ours is in the way."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("CLEARER_")]:
+            patch.delenv(name)
+        patch.setenv("CLEARER_DBT_PROJECT", str(project))
+        yield
+
+
 @pytest.fixture(autouse=True)
-def _environment(monkeypatch):
-    """Commands set CLEARER_HOME for their children; it is put back, and nothing of ours is in the way."""
-    for name in [name for name in os.environ if name.startswith("CLEARER_")]:
-        monkeypatch.delenv(name)
+def _home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands set CLEARER_HOME for their children; it is put back."""
     monkeypatch.setenv("CLEARER_HOME", "nowhere")
 
 
@@ -152,7 +168,8 @@ def made(common, prepared_dbt):
         home = write_home(folder / "home", prepared_dbt)
         command = [sys.executable, "-m", "clearer_platform.cli", "materialize", "--home", str(home)]
         with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as errors:
-            done = subprocess.run(command, stdout=out, stderr=errors, timeout=280)
+            environment = {**os.environ, "CLEARER_DBT_PROJECT": str(PROJECT / "dbt")}
+            done = subprocess.run(command, stdout=out, stderr=errors, env=environment, timeout=280)
         assert done.returncode == 3, (folder / "stdout").read_text() + (folder / "stderr").read_text()
 
     return once(common / "cli", make)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,13 @@ def deliver(home: Path, day: str, end: str | None) -> None:
         rows = csv.writer(f)
         rows.writerow(["store_id", "installHistory", "subscriptionHistory"])
         rows.writerow(["a", json.dumps([interval]), "[]"])
+
+
+@pytest.fixture(scope="module")
+def project(few_models: Callable[..., Path]) -> Path:
+    """A dbt project with a table that depends on a date, and some that do not."""
+    by_branch = "branch_performance", "global_branch_performance_daily"
+    return few_models(*by_branch, "dim_dates", "store_lifespan", "store_lifespan_original")
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from itertools import takewhile
+from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
 import psutil
@@ -15,8 +17,15 @@ import pytest
 
 from clearer_platform_tests.cli.conftest import Cli
 from clearer_platform_tests.cli.test_servers import gone
+from clearer_platform_tests.conftest import share_dbt
 
 QUERY = '{"query": "{ repositoriesOrError { __typename ... on RepositoryConnection { nodes { name } } } }"}'
+
+
+@pytest.fixture(scope="module")
+def project(few_models: Callable[..., Path]) -> Path:
+    """A dbt project with few models: the process that runs are forked from builds all of them before it forks any."""
+    return few_models("global_branch_performance_daily")
 
 
 def free_port() -> int:
@@ -68,9 +77,9 @@ def test_up(own):
 
 
 @pytest.mark.timeout(300)
-def test_the_api_of_a_sample_runs_as_long_as_its_home_does(tmp_path):
+def test_the_api_of_a_sample_runs_as_long_as_its_home_does(tmp_path, prepared_dbt):
     """The daemon's runs and the user's own commands find it, with its secret, and it ends with the rest."""
-    cli, port = Cli(tmp_path / "home"), free_port()
+    cli, port = Cli(share_dbt(tmp_path / "home", prepared_dbt)), free_port()
     cli("sample", "--days", "1", "--per-day", "3")
     mark = json.loads((cli.home / "sample.json").read_text())
     command = [sys.executable, "-m", "clearer_platform.cli", "up", "--port", str(port), "--home", str(cli.home)]

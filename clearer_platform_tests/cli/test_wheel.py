@@ -15,6 +15,7 @@ def test_an_installed_wheel_has_the_dbt_project_and_makes_a_sample(tmp_path: Pat
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         wheel.extractall(tmp_path / "installed")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed"), "CLEARER_HOME": str(tmp_path / "home")}
+    del environment["CLEARER_DBT_PROJECT"]
     code = (
         "import sys, clearer_platform.cli as cli; from clearer_platform.settings import Settings;"
         "print((Settings().dbt_project / 'dbt_project.yml').resolve(strict=True)); sys.exit(cli.main())"

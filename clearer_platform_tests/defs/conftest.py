@@ -15,6 +15,7 @@ import pytest
 
 from clearer_platform import bronze, gold
 from clearer_platform.definitions import build_defs
+from clearer_platform.defs import steps
 from clearer_platform.platform import Platform
 from clearer_platform_tests.flow import deliver
 
@@ -136,6 +137,12 @@ class Gold:
 def platform(make_platform: Callable[..., Platform]) -> Platform:
     """Two regions in plain CSV; only one delivers customers and rates. Files are complete at first sight."""
     return make_platform(REGISTRY, settle=0)
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that failed is tried again without waiting."""
+    monkeypatch.setattr(steps, "FIRST_WAIT", 0.001)
 
 
 @pytest.fixture

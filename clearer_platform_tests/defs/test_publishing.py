@@ -17,6 +17,7 @@ from clearer_platform_tests.conftest import once
 from clearer_platform_tests.gold.conftest import build
 from clearer_platform_tests.gold.silver_files import REGIONS, open_platform
 
+pytestmark = pytest.mark.usefixtures("at_once")
 TARGETS = """
 [targets.files]
 kind = "csv"

@@ -6,18 +6,13 @@ from pathlib import Path
 import pytest
 
 from clearer_platform import storage
-from clearer_platform.defs import steps
 from clearer_platform.errors import Busy, ClearerError, StorageError, Unreachable
 from clearer_platform.gold import GoldFailed
 from clearer_platform.storage import reported
 from clearer_platform_tests.defs.conftest import Gold, Graph, day, keys, sales
 
 Deliver = Callable[..., None]
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps, "FIRST_WAIT", 0.001)
+pytestmark = pytest.mark.usefixtures("at_once")
 
 
 class Flaky:

@@ -5,10 +5,11 @@ from typing import Optional
 
 import ibis.expr.datatypes as dt
 import pandera.ibis as pa
-from sqlalchemy import URL, create_engine, text
+from sqlalchemy import URL, text
 
 from clearer_platform.contracts import Contract
 from clearer_platform.contracts.fields import Instant
+from clearer_platform_tests.conftest import client
 
 
 class Orders(pa.DataFrameModel):
@@ -53,7 +54,7 @@ def _without_password(url: URL) -> str:
 
 def run(url: URL, *statements: str, values: Iterable[Mapping[str, object]] = ()) -> None:
     """Run statements on a server, the last one for each of the `values`."""
-    engine = create_engine(url)
+    engine = client(url)
     with engine.begin() as connection:
         for statement in statements:
             connection.execute(text(statement), [*values] if values and statement is statements[-1] else [])

@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from clearer_platform.bronze import Found
 from clearer_platform.sources.sql import kept
 from clearer_platform.sources.sql.columns import Column, Kind
 from clearer_platform.sources.sql.watermarks import capped, lower_of
+from clearer_platform_tests.conftest import client
 from clearer_platform_tests.sources.sql.shops import run
 from clearer_platform_tests.sources.sql.test_values import MYSQL, POSTGRESQL
 
@@ -51,7 +52,7 @@ def test_only_what_is_new_is_delivered(server, make_home):
 
 def test_a_transaction_that_was_open_for_long_is_covered_by_the_overlap(server, make_home):
     home = make_home(server, 'watermark = "id"\noverlap = 10\ncompare = 0')
-    engine = create_engine(server)
+    engine = client(server)
     with engine.connect() as late:
         late.execute(text("INSERT INTO orders (id, note) VALUES (2, 'late')"))
         add(server, 1, 3)
@@ -206,7 +207,7 @@ def test_any_history_with_any_readings_ends_at_what_the_server_has(shop, make_ho
             case 4:
                 home.fetch(compare=chance.random() < 0.5)
     home.fetch(compare=True)
-    engine = create_engine(shop)
+    engine = client(shop)
     with engine.connect() as connection:
         expected = {row.id: row.note for row in connection.execute(text("SELECT id, note FROM orders"))}
     engine.dispose()

@@ -7,13 +7,13 @@ import time
 from datetime import datetime
 
 import pytest
-from sqlalchemy import create_engine
 
 from clearer_platform.bronze import Found
 from clearer_platform.errors import DeliveryError, StorageError
 from clearer_platform.sources.sql import snapshot
 from clearer_platform.sources.sql.columns import Column, Kind
 from clearer_platform.sources.sql.watermarks import lower_of
+from clearer_platform_tests.conftest import client
 from clearer_platform_tests.sources.sql.shops import ORDERS, run
 from clearer_platform_tests.sources.sql.test_keeping_up import BY_ID, add, ids
 from clearer_platform_tests.sources.sql.test_values import MYSQL, POSTGRESQL
@@ -31,7 +31,7 @@ def server(request):
 
 def as_written(url, *statements):
     """Run statements in which a colon or per cent sign is one."""
-    engine = create_engine(url)
+    engine = client(url)
     with engine.begin() as connection:
         for statement in statements:
             connection.execution_options(no_parameters=True).exec_driver_sql(statement)
@@ -190,7 +190,7 @@ def test_a_table_that_is_being_written_anew_is_not_taken_for_empty(warehouse, ma
     add(warehouse, 1, 2, 3)
     home = make_home(warehouse, BY_ID)
     home.fetch()
-    engine, found = create_engine(warehouse), []
+    engine, found = client(warehouse), []
     with engine.connect() as connection:
         connection.exec_driver_sql("ALTER TABLE orders ALTER COLUMN paid TYPE INT USING NULL")
         reader = threading.Thread(target=lambda: found.extend(home.fetch(compare=True)))
@@ -207,7 +207,7 @@ def test_a_lock_is_waited_for_no_longer_than_the_time_out(server, make_home):
     add(server, 1)
     home = make_home(server, f"{BY_ID}\ntimeout = 1\nattempts = 1")
     lock = "LOCK TABLES orders WRITE" if server.get_backend_name() == "mysql" else "LOCK TABLE orders"
-    engine = create_engine(server)
+    engine = client(server)
     with engine.connect() as connection:
         connection.exec_driver_sql(lock)
         began = time.monotonic()
@@ -244,7 +244,7 @@ def test_rows_of_the_hour_that_comes_twice_are_read():
 def _until_it_waits(url):
     """Until somebody waits for a lock in the database."""
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    engine = client(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         for _ in range(200):
             if connection.exec_driver_sql(waiting).scalar_one():

@@ -1,15 +1,14 @@
 """Whatever a server, a table or the registry gets wrong: a clear error, the watermark untouched, nothing delivered."""
 
 import gc
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 
 import pytest
-from sqlalchemy import URL, create_engine, text
+from sqlalchemy import URL, text
 
 from clearer_platform import bronze
 from clearer_platform.errors import ClearerError, DeliveryError
@@ -19,11 +18,16 @@ from clearer_platform.sources.failure import Failure
 from clearer_platform.sources.sql import reading, snapshot
 from clearer_platform.sources.sql.mysql import MySqlTable
 from clearer_platform.sources.sql.server import Unanswered
-from clearer_platform_tests.conftest import signal_all
+from clearer_platform_tests.conftest import client, signal_all
+from clearer_platform_tests.sources.sql import killed
 from clearer_platform_tests.sources.sql.shops import run
 from clearer_platform_tests.sources.sql.test_keeping_up import BY_ID, add
 from clearer_platform_tests.sources.sql.test_values import MYSQL, POSTGRESQL
 
+CONTRACTS = '["clearer_platform_tests.sources.sql.shops"]'
+FORKED = multiprocessing.get_context("forkserver")
+"""Processes that have all that a reading needs from the first one: each would spend a second on importing it."""
+FORKED.set_forkserver_preload([killed.__name__])
 MANY = {
     "mysql": "INSERT INTO orders (id, note) SELECT seq, REPEAT('x', 500) FROM seq_1_to_60000",
     "postgresql": "INSERT INTO orders (id, note) SELECT n, repeat('x', 500) FROM generate_series(1, 60000) AS n",
@@ -222,41 +226,14 @@ def test_a_kill_at_any_commit_point_loses_and_doubles_nothing(shop, make_home, n
     assert sorted(home.current()) == list(range(2, 9))
 
 
-KILLED = """
-import os, signal, sys
-from clearer_platform.bronze import receive
-from clearer_platform.serving.opening import open_platform
-from clearer_platform.sources.sql import kept
-from clearer_platform.sources.sql.reading import fetch
-
-name, number, before = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "True"
-for module in (sys.modules[receive.__module__], kept):
-    if hasattr(module, name):
-        whole, count = getattr(module, name), iter(range(number, -10**9, -1))
-        def commit(*arguments, whole=whole, **named):
-            global number
-            if number == 0 and before:
-                os.kill(os.getpid(), signal.SIGKILL)
-            whole(*arguments, **named)
-            if number == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            number -= 1
-        setattr(module, name, commit)
-fetch(open_platform(), "eu", "orders")
-"""
-
-
 def _killed(home, name, number, *, before):
     """Read in a process that kills itself at the commit with this number; whether it came so far."""
-    settings = home.platform.settings
-    environment = {
-        **os.environ,
-        "CLEARER_HOME": str(settings.home),
-        "CLEARER_CONTRACT_MODULES": '["clearer_platform_tests.sources.sql.shops"]',
-    }
-    done = subprocess.run([sys.executable, "-c", KILLED, name, f"{number}", f"{before}"], env=environment, check=False)
-    assert done.returncode in (0, -signal.SIGKILL)
-    return done.returncode != 0
+    settings = {"CLEARER_HOME": str(home.platform.settings.home), "CLEARER_CONTRACT_MODULES": CONTRACTS}
+    process = FORKED.Process(target=killed.fetch, args=({**os.environ, **settings}, name, number, before))
+    process.start()
+    process.join()
+    assert process.exitcode in (0, -signal.SIGKILL)
+    return process.exitcode != 0
 
 
 class _at_the_first_rows:
@@ -290,7 +267,7 @@ CUT = {"mysql": "KILL {}", "postgresql": "SELECT pg_terminate_backend({})"}
 
 def _cut_others(url):
     """End every other connection to the database."""
-    engine, kind = create_engine(url, isolation_level="AUTOCOMMIT"), url.get_backend_name()
+    engine, kind = client(url, isolation_level="AUTOCOMMIT"), url.get_backend_name()
     with engine.connect() as connection:
         for (number,) in connection.execute(text(OTHERS[kind])).all():
             connection.execute(text(CUT[kind].format(number)))
