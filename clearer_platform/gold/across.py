@@ -9,9 +9,12 @@ from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
+import duckdb
+
 from clearer_platform.gold import motherduck, warehouse
 from clearer_platform.gold.attempt import Attempt, clear
 from clearer_platform.gold.blank import create_tables
+from clearer_platform.gold.catalog import Model
 from clearer_platform.gold.change import row_counts
 from clearer_platform.gold.dbt import Progress
 from clearer_platform.gold.inputs import Contents
@@ -20,6 +23,7 @@ from clearer_platform.gold.project import prepare, project_version
 from clearer_platform.gold.results import Build
 from clearer_platform.gold.warehouse import State
 from clearer_platform.platform import Platform
+from clearer_platform.silver.sql import identifier
 from clearer_platform.storage import publish_file, reported
 
 MODELS = ("build", "--select", "tag:global", "--exclude", "test_type:unit")
@@ -107,20 +111,34 @@ def _contents(platform: Platform, copies: dict[str, Path | None]) -> Contents:
 
 
 def _carry(attempt: Attempt, copies: dict[str, Path | None], held: Contents, after: State) -> tuple[date, ...]:
-    """Replace what the working copy has of regions that changed; the days of branch performance that differ now."""
+    """Replace what the working copy has of regions that changed; the days that differ now, of what has a row a day."""
     changed = {key[0] for key, _ in held.items() ^ after.contents.items()}
     present = {key[0] for key in after.contents}
     with attempt.connection() as connection:
         warehouse.record(connection, after)
         wanted = carried(attempt.platform)
         create_tables(connection, wanted)
-        connection.execute("create temp table before as from gold.branch_performance_daily")
+        by_day = [model for model in wanted if model.day_column]
+        for model in by_day:
+            connection.execute(f"create temp table {_before(model)} as from gold.{identifier(model.alias)}")
         for region in sorted(changed):
             path = copies.get(region) if region in present else None
             copy_what_leaves(connection, attempt.platform, region, path, wanted)
-        days = connection.execute(
-            "select distinct day from ((from before except from gold.branch_performance_daily)"
-            " union all (from gold.branch_performance_daily except from before)) order by day"
-        ).fetchall()
-        connection.execute("drop table before")
-    return tuple(day for (day,) in days)
+        days = {day for model in by_day for day in _differing(connection, model)}
+        for model in by_day:
+            connection.execute(f"drop table {_before(model)}")
+    return tuple(sorted(days))
+
+
+def _before(model: Model) -> str:
+    return identifier(f"before {model.alias}")
+
+
+def _differing(connection: duckdb.DuckDBPyConnection, model: Model) -> list[date]:
+    """The days of a table that has not the rows that it had before."""
+    before, now = _before(model), f"gold.{identifier(model.alias)}"
+    day = identifier(str(model.day_column))
+    query = (
+        f"select distinct {day} from ((from {before} except from {now}) union all (from {now} except from {before}))"
+    )
+    return [day for (day,) in connection.execute(query).fetchall()]

@@ -1,5 +1,6 @@
 """Across regions: only what a region lets leave, read again only where its gold changed."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -74,6 +75,17 @@ def test_a_region_that_is_gone_from_the_registry_is_gone_from_global(own: Platfo
     without = open_platform(own.settings.home, REGIONS[: REGIONS.index("[regions.us]")])
     gold.build_global(without)
     assert served(without, 'select distinct region from "global".branch_performance', None) == [("eu",)]
+
+
+def test_a_project_decides_itself_what_is_compared_across_regions(
+    own: Platform, few_models: Callable[..., Path]
+) -> None:
+    """One that has nothing by day across regions, for instance."""
+    other = open_platform(own.settings.home, dbt_project=few_models("global_product_performance"))
+    gold.build(other, "eu")
+    done = gold.build_global(other)
+    assert done.rows is not None and list(done.rows) == ["product_performance"]
+    assert served(other, 'select count(*) > 0 from "global".product_performance', None) == [(True,)]
 
 
 def test_a_global_model_may_not_read_what_never_leaves(own: Platform, tmp_path: Path) -> None:
