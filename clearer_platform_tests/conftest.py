@@ -13,9 +13,11 @@ from filelock import FileLock
 from sqlalchemy import URL, create_engine, text
 from upath import UPath
 
+from clearer_platform import gold
 from clearer_platform.platform import Platform
 from clearer_platform.sample.databases import DatabaseServer, NoServer, mariadb, postgresql
 from clearer_platform.settings import Settings
+from clearer_platform_tests.trimming import trim
 
 EFFORT = int(os.environ.get("CLEARER_TEST_EFFORT", "1"))
 """How many times the usual number of random histories, kills and schedules of faults are tried."""
@@ -80,6 +82,20 @@ def once(folder: Path, make: Callable[[Path], object]) -> Path:
             make(folder)
             made.touch()
     return folder
+
+
+@pytest.fixture(scope="session")
+def few_models(common: Path, prepared_dbt: Path) -> Callable[..., Path]:
+    """A function: a dbt project with the models of these names and what they are made from, the same for all tests."""
+
+    def trimmed(folder: Path, *models: str) -> None:
+        home = folder.with_name(f"{folder.name}.home")
+        trim(gold.prepare(open_home(home, REGIONS, prepared_dbt)), models, folder)
+
+    def project(*models: str) -> Path:
+        return once(common / "-".join(["dbt", *models]), lambda folder: trimmed(folder, *models))
+
+    return project
 
 
 def share_dbt(home: Path, prepared_dbt: Path) -> Path:

@@ -1,6 +1,7 @@
 """A small platform whose gold is built once; every test that changes something gets a copy of its home."""
 
 import shutil
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -82,3 +83,26 @@ def own(built_home: Path, tmp_path: Path) -> Platform:
     """A copy of the same, for one test alone."""
     shutil.copytree(built_home, tmp_path / "home", symlinks=True)
     return open_platform(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def branches_project(few_models: Callable[..., Path]) -> Path:
+    """A dbt project that makes the performance of branches, and nothing else, of what was delivered."""
+    return few_models("branch_performance", "global_branch_performance_daily")
+
+
+@pytest.fixture(scope="session")
+def branches_home(common: Path, prepared_dbt: Path, branches_project: Path) -> Path:
+    """The same home, built with that project."""
+
+    def make(home: Path) -> None:
+        build(open_platform(home, prepared_dbt=prepared_dbt, dbt_project=branches_project))
+
+    return once(common / "branches", make)
+
+
+@pytest.fixture
+def branches(branches_home: Path, branches_project: Path, tmp_path: Path) -> Platform:
+    """A copy of it, for one test alone: of how a build goes about its work, whatever it builds."""
+    shutil.copytree(branches_home, tmp_path / "home", symlinks=True)
+    return open_platform(tmp_path / "home", dbt_project=branches_project)

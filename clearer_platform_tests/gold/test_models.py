@@ -103,3 +103,18 @@ def test_models_say_what_they_are_made_from(built: Platform) -> None:
     assert by_name["branch_performance"].day_column is None
     assert ("branch_performance_adds_up", "error") in by_name["branch_performance"].tests
     assert list(by_name).index("fct_transactions") < list(by_name).index("branch_performance_daily")
+
+
+def test_a_trimmed_project_has_some_of_the_models_as_they_are(built: Platform, branches: Platform) -> None:
+    """What tests of other things build in its place: all that the models need, and every test of them alone."""
+    whole, few = (prepare(platform).manifest["nodes"] for platform in (built, branches))
+    for name, node in few.items():
+        assert {**node, "created_at": 0, "build_path": ""} == {**whole[name], "created_at": 0, "build_path": ""}
+    above = {other for node in few.values() for other in node["depends_on"]["nodes"] if other in whole}
+    models = {name for name in few if name.startswith("model.")}
+    assert (
+        above <= models == above | {"model.clearer.branch_performance", "model.clearer.global_branch_performance_daily"}
+    )
+    for name in whole.keys() - few.keys():
+        if name.startswith("test."):
+            assert not models.issuperset(whole[name]["depends_on"]["nodes"]), name
