@@ -70,7 +70,6 @@ def test_what_is_read_by_zone_can_be_read_of_a_region_without_sales(eu: Platform
 def test_what_does_not_say_its_columns_is_built_on_nothing(eu: Platform, tmp_path: Path) -> None:
     sql = "{{ config(contract={'enforced': false}) }} select rowid from {{ source('silver', 'sales') }}"
     loose = with_test(eu, tmp_path, "models/marts/softcart/loose.sql", sql)
-    loose = open_platform(eu.settings.home, WITH_STORES, dbt_project=loose.settings.dbt_project)
     put(loose, "eu", "departments", DAY, [])
     gold.build(loose, "eu")
     assert rows(loose, "select count(*) from gold.loose") == [(0,)]
