@@ -177,7 +177,7 @@ def synthetic(
 
     Of `tables` they deliver at random; they may deliver `further` ones too.
     """
-    blocks = ['reporting_currency = "EUR"']
+    blocks = ['reporting_currency = "EUR"', "[calendar]", "first = 2024-01-01", "last = 2024-12-31"]
     for n in range(number):
         currency = "EUR" if n == 1 else "".join(chr(65 + n // base % 26) for base in (676, 26, 1))
         clock = 'timezone = "UTC"' if n % 7 == 0 else ""

@@ -55,10 +55,9 @@ def differences(one: Path, other: Path, least: int = 16) -> dict[str, int]:
         assert len(tables) >= least
         found = {}
         for schema, table in tables:
-            a, b = f"one.{schema}.{table}", f"other.{schema}.{table}"
-            count = connection.execute(
-                f"select count(*) from ((from {a} except all from {b}) union all (from {b} except all from {a}))"
-            ).fetchall()[0][0]
+            both = f"select *, 1 as n from one.{schema}.{table} union all select *, -1 from other.{schema}.{table}"
+            each = f"select * exclude (n), sum(n) as n from ({both}) group by all"
+            count = connection.execute(f"select coalesce(sum(abs(n)), 0) from ({each})").fetchall()[0][0]
             if count:
                 found[table] = count
         return found

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -89,10 +89,17 @@ def domain(platform: Platform, model: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def regional_home(tmp_path_factory: pytest.TempPathFactory, prepared_dbt: Path) -> Path:
+def project(few_models: Callable[..., Path]) -> Path:
+    """Marts of each domain by which its tables are one part, and the facts that are held against the calendar."""
+    sales = ("branch_performance", "customer_distribution")
+    return few_models(*sales, "dim_dates", "fct_hires", "fct_sales", "plan_changes", "subscription_changes")
+
+
+@pytest.fixture(scope="module")
+def regional_home(tmp_path_factory: pytest.TempPathFactory, prepared_dbt: Path, project: Path) -> Path:
     """The home of a region with a day of everything, built."""
     home = tmp_path_factory.mktemp("regional") / "home"
-    platform = open_platform(home, WITH_STORES, prepared_dbt)
+    platform = open_platform(home, WITH_STORES, prepared_dbt, dbt_project=project)
     deliver_all(platform, "eu")
     put_picture(platform, "eu", DAY, PICTURE)
     gold.build(platform, "eu")
@@ -100,10 +107,10 @@ def regional_home(tmp_path_factory: pytest.TempPathFactory, prepared_dbt: Path) 
 
 
 @pytest.fixture
-def regional(regional_home: Path, tmp_path: Path) -> Platform:
+def regional(regional_home: Path, tmp_path: Path, project: Path) -> Platform:
     """A copy of the same, for one test alone."""
     shutil.copytree(regional_home, tmp_path / "home", symlinks=True)
-    return open_platform(tmp_path / "home", WITH_STORES)
+    return open_platform(tmp_path / "home", WITH_STORES, dbt_project=project)
 
 
 def rows(platform: Platform, query: str, region: str = "eu") -> list[tuple[Any, ...]]:
@@ -147,7 +154,7 @@ def test_a_replaced_picture_takes_nobodys_pseudonym_away(regional: Platform) -> 
 
 
 @pytest.fixture(scope="module")
-def accounts_home(tmp_path_factory: pytest.TempPathFactory, prepared_dbt: Path) -> Iterator[Path]:
+def accounts_home(tmp_path_factory: pytest.TempPathFactory, prepared_dbt: Path, project: Path) -> Iterator[Path]:
     """The home of a region, built, with one more table that names people and that no model reads: a part of its own."""
     folder = tmp_path_factory.mktemp("accounts")
     named = 'description="Account.", metadata={"personal": "identifier"}'
@@ -155,17 +162,18 @@ def accounts_home(tmp_path_factory: pytest.TempPathFactory, prepared_dbt: Path) 
     (folder / "accounts.py").write_text(contract)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
-        platform = open_platform(folder / "home", WITH_ACCOUNTS, prepared_dbt, contract_modules=("accounts",))
+        settings = {"contract_modules": ("accounts",), "dbt_project": project}
+        platform = open_platform(folder / "home", WITH_ACCOUNTS, prepared_dbt, **settings)
         deliver_all(platform, "us")
         gold.build(platform, "us")
         yield folder / "home"
 
 
 @pytest.fixture
-def with_accounts(accounts_home: Path, tmp_path: Path) -> Platform:
+def with_accounts(accounts_home: Path, tmp_path: Path, project: Path) -> Platform:
     """A copy of the same, for one test alone."""
     shutil.copytree(accounts_home, tmp_path / "home", symlinks=True)
-    return open_platform(tmp_path / "home", WITH_ACCOUNTS, contract_modules=("accounts",))
+    return open_platform(tmp_path / "home", WITH_ACCOUNTS, contract_modules=("accounts",), dbt_project=project)
 
 
 def accounts(platform: Platform, *names: str) -> None:

@@ -157,7 +157,7 @@ def phases(
     """The scenarios played: what gold said after each of their steps."""
     home = tmp_path_factory.mktemp("pending")
     tables = "\n".join(f"{table} = {{}}" for table in ("departments", "jobs", "hired_employees", "teams", "badges"))
-    regions = "".join(
+    regions = "[calendar]\nfirst = 2024-01-01\nlast = 2024-12-31\n" + "".join(
         f'[regions.{name}]\ntimezone = "UTC"\ncurrency = "EUR"\nroot = "{name}"\n[regions.{name}.tables]\n{tables}\n'
         + ("grades = {}\n" if name == "everybody" else "")
         for name in SCENARIOS

@@ -25,6 +25,7 @@ SEED = int(os.environ.get("CLEARER_TEST_SEED", "20200905"))
 STEPS = int(os.environ.get("CLEARER_TEST_PARTS", "6"))
 DAY = date(2024, 12, 30)
 ZONES = {"eu": "Europe/Berlin", "us": "America/New_York"}
+CALENDAR = "[calendar]\nfirst = 2020-01-01\nlast = 2029-12-31\n"
 REGION = """
 [regions.{name}]
 timezone = "{zone}"
@@ -129,7 +130,7 @@ class Shop:
 
 @pytest.fixture
 def shop(tmp_path: Path, prepared_dbt: Path) -> Shop:
-    registry = "".join(REGION.format(name=name, zone=zone) for name, zone in ZONES.items())
+    registry = CALENDAR + "".join(REGION.format(name=name, zone=zone) for name, zone in ZONES.items())
     return Shop(open_platform(tmp_path / "home", registry, prepared_dbt), tmp_path)
 
 

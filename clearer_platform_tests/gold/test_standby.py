@@ -43,33 +43,33 @@ print(beside.is_running())
 def command(platform: Platform, what: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", COMMAND, what],
-        env=environment(platform.settings.home),
+        env=environment(platform.settings),
         stdout=subprocess.PIPE,
         text=True,
     )
 
 
-def test_a_command_builds_without_loading_dbt_and_by_itself_once_that_process_is_lost(own: Platform) -> None:
+def test_a_command_builds_without_loading_dbt_and_by_itself_once_that_process_is_lost(branches: Platform) -> None:
     for region in ("eu", "us"):
-        put(own, region, "transactions", DAY, [sale(1, total_amount="12.00")])
-    process = command(own, "build")
+        put(branches, region, "transactions", DAY, [sale(1, total_amount="12.00")])
+    process = command(branches, "build")
     said, _ = process.communicate(timeout=120)
     assert said.splitlines() == ["True True False False", "True True", "False"]
     assert process.returncode == 0
-    with gold.connect(own, "us") as connection:
+    with gold.connect(branches, "us") as connection:
         assert f"{connection.execute('select sum(revenue) from gold.branch_performance').fetchall()[0][0]}" == "12.00"
-    assert gold.served_as_of(own, "us") == date(2030, 1, 1)
+    assert gold.served_as_of(branches, "us") == date(2030, 1, 1)
 
 
-def test_nothing_is_left_of_it_when_the_command_has_ended(own: Platform) -> None:
+def test_nothing_is_left_of_it_when_the_command_has_ended(branches: Platform) -> None:
     before = set(Path(tempfile.gettempdir()).glob("clearer-standby-*"))
-    said, _ = command(own, "end").communicate(timeout=120)
+    said, _ = command(branches, "end").communicate(timeout=120)
     assert said.strip() == "False"
     assert set(Path(tempfile.gettempdir()).glob("clearer-standby-*")) <= before
 
 
 def test_nothing_is_forked_from_a_process_that_does_other_things_meanwhile(
-    own: Platform, monkeypatch: pytest.MonkeyPatch
+    branches: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(sys.modules, "dbt", raising=False)
     monkeypatch.setattr(standby.os, "cpu_count", lambda: 2)
@@ -77,7 +77,7 @@ def test_nothing_is_forked_from_a_process_that_does_other_things_meanwhile(
     thread = threading.Thread(target=over.wait)
     thread.start()
     try:
-        with standby.ahead(own):
+        with standby.ahead(branches):
             assert psutil.Process().children() == before
             assert not warm._own
     finally:
@@ -85,8 +85,8 @@ def test_nothing_is_forked_from_a_process_that_does_other_things_meanwhile(
         thread.join()
 
 
-def test_it_ends_with_a_command_that_is_killed(own: Platform) -> None:
-    process = command(own, "wait")
+def test_it_ends_with_a_command_that_is_killed(branches: Platform) -> None:
+    process = command(branches, "wait")
     assert process.stdout and process.stdout.readline() == "waiting\n"
     (beside,) = psutil.Process(process.pid).children()
     process.kill()

@@ -1,7 +1,9 @@
 """Views: gold as of another date and by earlier deliveries, beside what is served and in its region's own folder."""
 
 import os
+import shutil
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -35,10 +37,16 @@ def at(days: int) -> date:
 
 
 @pytest.fixture(scope="module")
-def stores_home(tmp_path_factory: pytest.TempPathFactory, prepared_dbt: Path) -> Path:
+def project(few_models: Callable[..., Path]) -> Path:
+    """The models that are looked at here, and those by which the tables of each domain are one part."""
+    return few_models("branch_performance", "customer_distribution", "store_lifespan_original", "subscription_changes")
+
+
+@pytest.fixture(scope="module")
+def stores_home(tmp_path_factory: pytest.TempPathFactory, prepared_dbt: Path, project: Path) -> Path:
     """A home with sales, and with two pictures of stores: an open interval, which is closed in the second one."""
     home = tmp_path_factory.mktemp("views") / "home"
-    platform = open_platform(home, WITH_STORES, prepared_dbt)
+    platform = open_platform(home, WITH_STORES, prepared_dbt, dbt_project=project)
     deliver_all(platform, "eu")
     put_picture(platform, "eu", DAY, [Store("s", (OPEN,), (PAYS,))])
     put_picture(platform, "eu", LATER, [Store("s", (CLOSED,), (PAYS,)), Store("t", (OPEN,))])
@@ -47,12 +55,15 @@ def stores_home(tmp_path_factory: pytest.TempPathFactory, prepared_dbt: Path) ->
 
 
 @pytest.fixture
-def stores(stores_home: Path, tmp_path: Path) -> Platform:
+def stores(stores_home: Path, project: Path, tmp_path: Path) -> Platform:
     """A copy of the same, for one test alone."""
-    import shutil
-
     shutil.copytree(stores_home, tmp_path / "home", symlinks=True)
-    return open_platform(tmp_path / "home", WITH_STORES)
+    return open_platform(tmp_path / "home", WITH_STORES, dbt_project=project)
+
+
+def reopened(platform: Platform, **settings: object) -> Platform:
+    """The same platform with other settings."""
+    return Platform.open(platform.settings.model_copy(update=settings))
 
 
 def seen(platform: Platform, query: str = LIFESPAN, table: str = "store_lifespan_original", **dates: Any) -> list[Any]:
@@ -138,7 +149,7 @@ def test_what_is_served_is_left_alone_and_neither_waits_for_the_other(stores: Pl
 
 def test_one_at_a_time_builds_views(stores: Platform) -> None:
     """Who comes while another one does waits for it, and does not wait for ever."""
-    impatient = open_platform(stores.settings.home, WITH_STORES, lock_timeout=0.1)
+    impatient = reopened(stores, lock_timeout=0.1)
     with stores.layout("eu").lock("views"), pytest.raises(Busy):
         seen(impatient, as_of=at(30))
     found: list[Any] = []
@@ -200,7 +211,6 @@ def test_a_view_that_goes_before_it_is_opened_is_an_error_with_a_hint(
 def test_a_view_that_fails_its_tests_is_not_kept(stores: Platform, tmp_path: Path) -> None:
     sql = "from {{ ref('store_lifespan_original') }} where lifespan_days > 50"
     strict = with_test(stores, tmp_path, "tests/never_above_50.sql", sql)
-    strict = open_platform(stores.settings.home, WITH_STORES, dbt_project=strict.settings.dbt_project)
     assert len(seen(strict, as_of=at(50))) == 2
     with pytest.raises(gold.GoldFailed, match="never_above_50 of store_lifespan_original failed"):
         seen(strict, as_of=at(51))
@@ -212,14 +222,17 @@ def test_views_are_local_where_gold_is_served_from_motherduck(
 ) -> None:
     monkeypatch.setattr("clearer_platform.gold.motherduck.attach", lambda *asked: pytest.fail("MotherDuck was asked"))
     monkeypatch.setattr("clearer_platform.gold.motherduck.publish", lambda *asked: pytest.fail("it was published"))
-    elsewhere = open_platform(stores.settings.home, WITH_STORES, warehouse="motherduck")
+    elsewhere = reopened(stores, warehouse="motherduck")
     assert seen(elsewhere, as_of=at(30)) == [("s", 9, at(30)), ("t", 30, at(30))]
 
 
-def test_views_of_a_region_in_a_bucket_are_in_its_local_work_folder(tmp_path: Path, prepared_dbt: Path) -> None:
+def test_views_of_a_region_in_a_bucket_are_in_its_local_work_folder(
+    tmp_path: Path, prepared_dbt: Path, project: Path
+) -> None:
     """What is fetched for them is fetched once, and is not in the way of what is fetched for gold."""
     staged = open_platform(tmp_path / "staged")
-    platform = open_platform(tmp_path / "home", BUCKET.replace("gold-bucket", "view-bucket"), prepared_dbt)
+    bucket = BUCKET.replace("gold-bucket", "view-bucket")
+    platform = open_platform(tmp_path / "home", bucket, prepared_dbt, dbt_project=project)
     deliver_all(staged, "us")
     put(staged, "us", "transactions", DAY + timedelta(1), [sale(3)])
     upload(platform, staged)

@@ -1,6 +1,7 @@
 """Gold, brought up wave by wave, says of every branch, day and hire what the generator knows to be true."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,9 +18,10 @@ from clearer_platform_tests.sample.conftest import receive
 REGION = "us"
 
 
-def test_gold_is_true_after_each_wave(tmp_path: Path, prepared_dbt: Path) -> None:
+def test_gold_is_true_after_each_wave(tmp_path: Path, prepared_dbt: Path, few_models: Callable[..., Path]) -> None:
     sample.write(share_dbt(tmp_path, prepared_dbt), per_day=40)
-    platform = open_platform(tmp_path)
+    compared = few_models("branch_performance_daily", "hires_by_quarter", "pending_rows")
+    platform = Platform.open(open_platform(tmp_path).settings.model_copy(update={"dbt_project": compared}))
     with running(tmp_path):
         truth = sample.expected(tmp_path, waves=1)
         assert materialised(platform) == figures(truth)
