@@ -120,7 +120,7 @@ def test_damaged_records_of_runs_are_named_and_hold_nothing_that_is_needed(platf
     (folder / records).write_bytes(b"no database at all")
     with pytest.raises(StorageError, match=f"{folder} cannot be used: file is not a database") as raised:
         instance(platform)
-    assert "move the folder away" in (raised.value.hint or "")
+    assert "move that folder away" in (raised.value.hint or "")
     shutil.rmtree(folder)
     with instance(platform) as home:
         assert home.get_runs() == []

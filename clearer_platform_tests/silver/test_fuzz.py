@@ -1,6 +1,7 @@
 """No record of any file is lost, shifted or changed: against a reader written letter by letter, and against csv."""
 
 import csv
+import hashlib
 import io
 import tempfile
 from collections.abc import Callable
@@ -123,11 +124,11 @@ def texts_number(prepared: Prepared) -> int:
 
 
 def delivery(home: Path, number: int, text: str) -> Delivery:
-    content = home / f"{number}.data"
-    content.write_bytes(text.encode())
+    content, data = home / f"{number}.data", text.encode()
+    content.write_bytes(data)
     manifest = Manifest(
         region="eu", table="texts", day=DAY, slot=f"{number}", file_name=f"{number}", origin="test", received_at=NOON,
-        size=0, sha256=f"{number:016}",
+        size=len(data), sha256=hashlib.sha256(data).hexdigest(),
     )  # fmt: skip
     return Delivery(manifest, content)
 
