@@ -126,7 +126,7 @@ class Bench:
 
 
 @contextmanager
-def opened(folder: Path, prepared_dbt: Path) -> Iterator[Bench]:
+def opened(folder: Path, prepared_dbt: Path, dbt_project: Path) -> Iterator[Bench]:
     """A new home in `folder`, which this process stands in; what was started is killed at the end."""
     platform = open_home(folder / "home", PLAIN, prepared_dbt, settle=0.0)
     (folder / "more.py").write_text(CONTRACT.format("one"))
@@ -138,6 +138,7 @@ def opened(folder: Path, prepared_dbt: Path) -> Iterator[Bench]:
         for name, value in {
             "CLEARER_HOME": str(platform.settings.home),
             "CLEARER_CONTRACT_MODULES": '["more"]',
+            "CLEARER_DBT_PROJECT": str(dbt_project),
             "PYTHONPATH": os.pathsep.join([str(folder), str(PARENT)]),
             "DAGSTER_HOME": str(platform.settings.dagster_home),
         }.items():
@@ -156,15 +157,21 @@ def opened(folder: Path, prepared_dbt: Path) -> Iterator[Bench]:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, prepared_dbt: Path) -> Iterator[Bench]:
-    with opened(tmp_path_factory.mktemp("shared"), prepared_dbt) as bench:
+def few(few_models: Callable[..., Path]) -> Path:
+    """What a warm process loads and rehearses is not what these tests are about."""
+    return few_models("branch_performance")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, prepared_dbt: Path, few: Path) -> Iterator[Bench]:
+    with opened(tmp_path_factory.mktemp("shared"), prepared_dbt, few) as bench:
         yield bench
 
 
 @pytest.fixture
-def own(tmp_path: Path, prepared_dbt: Path) -> Iterator[Bench]:
+def own(tmp_path: Path, prepared_dbt: Path, few: Path) -> Iterator[Bench]:
     """A warm process that a test may do anything to."""
-    with opened(tmp_path, prepared_dbt) as bench:
+    with opened(tmp_path, prepared_dbt, few) as bench:
         yield bench
 
 
