@@ -59,6 +59,17 @@ start = 2024-03-01
 """
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A child of a process that has run many tests takes several times as long as one of a new process."""
+    items.sort(key=lambda item: item.get_closest_marker("forks") is None)
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported by now is never garbage, and is not looked through for it again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One folder for all tests and processes of a session."""

@@ -15,6 +15,8 @@ from clearer_platform_tests.gold.conftest import DAY, sale
 from clearer_platform_tests.gold.silver_files import put
 from clearer_platform_tests.laws.test_kill import PUBLISHING, in_child, marts
 
+pytestmark = pytest.mark.forks
+
 TABLE = "dim_customers"
 
 

@@ -28,6 +28,8 @@ from clearer_platform.storage import PARTIAL, files
 from clearer_platform_tests.conftest import EFFORT
 from clearer_platform_tests.flow import bring_up, deliver
 
+pytestmark = pytest.mark.forks
+
 PUBLISHING = ("replace", "rename")
 COMMITS = (*PUBLISHING, "link", "unlink", "mkdir")
 FIRST, SECOND = date(2024, 3, 30), date(2024, 3, 31)

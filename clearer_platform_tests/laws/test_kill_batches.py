@@ -27,6 +27,8 @@ from clearer_platform_tests.batching import HIRING, deliveries, rows_by_batch, s
 from clearer_platform_tests.conftest import EFFORT, open_home
 from clearer_platform_tests.laws.test_kill import PUBLISHING, ends_like_a_clean_run, in_child
 
+pytestmark = pytest.mark.forks
+
 CHANGES = ("BEGIN", "CREATE", "INSERT", "UPDATE", "PRAGMA user_version =", "COMMIT")
 
 

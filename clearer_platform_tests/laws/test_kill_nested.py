@@ -19,6 +19,8 @@ from clearer_platform_tests.silver.nesting import (
     period,
 )
 
+pytestmark = pytest.mark.forks
+
 GOOD, LATER, REVERSED = (
     interval("2022-05-30", "2022-06-30"),
     interval("2022-07-01", None),

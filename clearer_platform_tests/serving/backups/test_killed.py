@@ -15,6 +15,8 @@ from clearer_platform_tests.gold.silver_files import put
 from clearer_platform_tests.laws.test_kill import PUBLISHING, in_child
 from clearer_platform_tests.serving.backups.conftest import DAY
 
+pytestmark = pytest.mark.forks
+
 
 def says(platform) -> list[tuple[object, ...]]:
     """The rows of `facts`."""
