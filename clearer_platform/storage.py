@@ -117,6 +117,12 @@ def publish_bytes(data: bytes, target: UPath | Path, mode: int = 0o644) -> None:
         _sync(place.parent)
 
 
+def is_there(path: UPath | Path) -> bool:
+    """Whether there is a file at `path`. Raises Unreachable where the disk or server does not say."""
+    with reported("look at", path):
+        return path.exists()
+
+
 def remove(path: UPath | Path) -> None:
     """Remove a file; one that is not there is not an error."""
     with reported("remove", path):

@@ -13,7 +13,7 @@ from clearer_platform.bronze.delivery import Delivery, Manifest
 from clearer_platform.errors import StorageError
 from clearer_platform.regions import Layout
 from clearer_platform.regions.layout import unquoted
-from clearer_platform.storage import files, reported
+from clearer_platform.storage import files, is_there, reported
 
 
 class DamagedDelivery(StorageError):
@@ -66,7 +66,7 @@ def current(layout: Layout, table: str, day: date, slot: str) -> Delivery | None
 
 def is_intact(delivery: Delivery) -> bool:
     """Whether the bytes in bronze are there, and hash to the bytes delivered."""
-    return delivery.content.exists() and has_bytes(delivery, delivery.content)
+    return is_there(delivery.content) and has_bytes(delivery, delivery.content)
 
 
 def check_intact(delivery: Delivery, path: Path) -> None:

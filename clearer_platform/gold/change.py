@@ -24,6 +24,7 @@ from clearer_platform.gold.results import TestResult
 from clearer_platform.gold.warehouse import State
 from clearer_platform.silver import check_readable
 from clearer_platform.silver.sql import identifier, literal
+from clearer_platform.storage import is_there
 
 MODELS = ("build", "--indirect-selection", "cautious", "--exclude", "tag:global", "test_type:unit")
 """Cautious: only what is selected or left out by itself, and tests of nothing else."""
@@ -95,7 +96,7 @@ class Change:
     def check_silver(self) -> None:
         """Read all that the change is made from. Raises Damaged: of an engine's error, no model is to blame then."""
         for file in self.silver:
-            if file.table in self.tables and file.path.exists():
+            if file.table in self.tables and is_there(file.path):
                 check_readable(file.path)
 
     def finish(self, attempt: Attempt) -> tuple[tuple[date, ...], dict[str, int]]:

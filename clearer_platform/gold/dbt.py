@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from clearer_platform.gold.project import Damaged, Prepared
+from clearer_platform.gold.project import DamagedProject, Prepared
 from clearer_platform.settings import Settings
 
 Progress = Callable[[int, int], None]
@@ -43,7 +43,7 @@ def invoke(
 ) -> Any:
     """Run dbt's `arguments` on the DuckDB file `database`; dbt's own result. Nothing stays open or is logged.
 
-    Raises Damaged where the prepared project cannot be read.
+    Raises DamagedProject where the prepared project cannot be read.
     """
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
@@ -73,7 +73,7 @@ def _read(prepared: Prepared) -> Any:
     try:
         return Manifest.from_msgpack(prepared.parsed.read_bytes())
     except (FileNotFoundError, ValueError, LookupError, TypeError):  # msgpack's own, and mashumaro's of what it holds
-        raise Damaged(prepared) from None
+        raise DamagedProject(prepared) from None
 
 
 @contextmanager

@@ -41,11 +41,11 @@ class Prepared:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """dbt's manifest.json, read once in a process. Raises Damaged."""
+        """dbt's manifest.json, read once in a process. Raises DamagedProject."""
         return _manifest(self)
 
 
-class Damaged(BuildError):
+class DamagedProject(BuildError):
     """A prepared project that can no longer be read, as after a power cut."""
 
     def __init__(self, prepared: Prepared) -> None:
@@ -59,7 +59,7 @@ def _manifest(prepared: Prepared) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except (FileNotFoundError, ValueError):
-        raise Damaged(prepared) from None
+        raise DamagedProject(prepared) from None
     return manifest
 
 

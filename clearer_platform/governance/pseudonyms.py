@@ -15,7 +15,7 @@ from pathlib import Path
 
 from clearer_platform.errors import StorageError
 from clearer_platform.regions import Layout
-from clearer_platform.storage import reported
+from clearer_platform.storage import is_there, reported
 
 LENGTH = 32
 """Hex digits of the HMAC that make a pseudonym: 128 bits, so that no two people share one; written as a UUID."""
@@ -40,7 +40,7 @@ class Pseudonyms:
         name = f"CLEARER_PSEUDONYM_KEY_{layout.name.upper()}"
         path = layout.secrets / "pseudonym.key"
         given = os.environ.get(name)
-        if given is None and not path.exists() and layout.warehouse.exists():
+        if given is None and not path.exists() and is_there(layout.warehouse):
             raise StorageError(
                 f"{layout.name}: gold has been built, and its pseudonym key is neither in {path} nor in {name}",
                 hint=f"restore it: with another one every pseudonym changes; to begin anew, remove {layout.warehouse}",

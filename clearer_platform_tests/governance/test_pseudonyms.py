@@ -9,8 +9,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from upath import UPath
 
-from clearer_platform.errors import StorageError
+from clearer_platform.errors import StorageError, Unreachable
 from clearer_platform.governance.pseudonyms import Pseudonyms, expression
 from clearer_platform.regions import Layout
 
@@ -72,3 +73,16 @@ def test_a_key_that_is_lost_is_not_replaced_by_another(tmp_path: Path) -> None:
     assert f"remove {layout.warehouse}" in (raised.value.hint or "")
     Path(layout.warehouse).unlink()
     assert Pseudonyms.of(layout).key != before
+
+
+def test_a_server_that_does_not_say_whether_gold_was_built_is_an_error_and_no_new_key(tmp_path: Path) -> None:
+    nobody = {
+        "key": "x",
+        "secret": "y",
+        "endpoint_url": "http://127.0.0.1:9",
+        "config_kwargs": {"retries": {"max_attempts": 1}},
+    }
+    layout = Layout("eu", UPath("s3://bucket/eu", **nobody), tmp_path / "work")
+    with pytest.raises(Unreachable, match="cannot look at s3://bucket/eu/warehouse"):
+        Pseudonyms.of(layout)
+    assert not layout.secrets.exists()
