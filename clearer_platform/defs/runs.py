@@ -103,15 +103,26 @@ def materialize(
 ) -> list[RunOutcome]:
     """Run the days of each region from what has landed to gold, in this process: one run a region and unbroken range.
 
-    A day that fails leaves the others published. Days outside the graph's partitions are not run. Gold is built as of
-    the date given, by default as of the newest delivery's business day. Raises StorageError where runs cannot be
-    recorded.
+    The last of them builds what spans regions. A day that fails leaves the others published. Days outside the graph's
+    partitions are not run. Gold is built as of the date given, by default as of the newest delivery's business day.
+    Raises StorageError where runs cannot be recorded.
     """
     defs = build_defs(platform, progress=dg.ResourceDefinition.hardcoded_resource(progress))
-    asked = {"ops": {REGION_DAYS_STEP: {"config": {"as_of": f"{as_of}"}}}} if as_of else {}
-    run = partial(_run, defs.resolve_job_def(REGION_DAYS), instance, {**QUIET, **asked})
+    run = partial(_run, defs.resolve_job_def(REGION_DAYS), instance)
+    wanted = [(region, days) for region, asked in plan.items() for days in ranges(asked)]
     with _recording(platform.settings.dagster_home):
-        return [run(region, days) for region, wanted in plan.items() for days in ranges(wanted)]
+        return [
+            run(_config(as_of, across=number == len(wanted)), region, days)
+            for number, (region, days) in enumerate(wanted, 1)
+        ]
+
+
+def _config(as_of: date | None, *, across: bool) -> dict[str, object]:
+    """A run's config: as of when gold is built, and whether what spans regions is built too."""
+    asked: dict[str, object] = {"across": across}
+    if as_of:
+        asked["as_of"] = f"{as_of}"
+    return {**QUIET, "ops": {REGION_DAYS_STEP: {"config": asked}}}
 
 
 def loadable(platform: Platform) -> int:

@@ -40,6 +40,13 @@ AS_OF = {
         description="Build gold as of this day, such as 2025-01-01; by default of the newest delivery's business day.",
     )
 }
+ACROSS = {
+    "across": dg.Field(
+        bool,
+        default_value=True,
+        description="Build what spans regions too. Of several runs one after the other, the last alone needs to.",
+    )
+}
 Work = Callable[[dg.AssetExecutionContext, Run], Events]
 
 
@@ -55,7 +62,7 @@ def steps(platform: Platform, marts: Marts, targets: Targets) -> list[dg.AssetsD
             description="Receive, validate and build the days of each region; what is bad stays as it was.",
             specs=[*table_specs(platform), *marts.specs(marts.days)],
             check_specs=[*table_checks(platform), *marts.checks(marts.days)],
-            config_schema=AS_OF,
+            config_schema={**AS_OF, **ACROSS},
             partitions_def=region_days(registry),
             backfill_policy=dg.BackfillPolicy.single_run(),
             pool=POOL,
@@ -166,7 +173,7 @@ def _region_days(context: dg.AssetExecutionContext, run: Run) -> Events:
         yield from _deliveries(run, tables)
         if builds:
             yield from build_days(run, tables)
-    if builds:
+    if builds and context.op_execution_context.op_config["across"]:
         yield from build_globals(run)
 
 

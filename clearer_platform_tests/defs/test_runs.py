@@ -52,6 +52,7 @@ def test_one_run_a_region_and_range_with_its_own_outcome(platform: Platform, bui
         tags = [home.get_run_by_id(o.run_id).tags for o in outcomes]  # type: ignore[union-attr]
     assert tags[0]["dagster/asset_partition_range_start"] == f"{day(0)}|south"
     assert tags[0]["dagster/asset_partition_range_end"] == f"{day(1)}|south"
+    assert built.builds == ["south", "south", "north", "global"], "what spans regions, once they are all done"
     assert ("south", "build", 1, 1) in told
     assert {stage for region, stage, *_ in told if region == "south"} == {
         "receive transactions",
