@@ -28,6 +28,7 @@ from clearer_platform.sources.aside import of_unknown_regions, set_aside
 from clearer_platform.sources.files import Arrival, Stray
 from clearer_platform.sources.notices import Notice, Notices
 from clearer_platform.sources.watch import Looks, Watch
+from clearer_platform.storage import is_there
 
 LOGGER = logging.getLogger("clearer_platform.landing")
 
@@ -178,13 +179,17 @@ class Landing:
             self._shared_runs[region] = newest
         wanted: Wanted = {}
         for region in self._maybe_behind - leave:
-            self._maybe_behind.discard(region)
-            if not self._platform.layout(region).warehouse.exists():
-                continue  # Its first run will take what there is.
-            days = [d for d in behind_shared(self._platform, region) if is_partition(self._platform.registry, d)]
-            if days:
-                wanted[region] = {max(days)}
+            with self._careful(f"what {region} lacks of what one region delivers for all"):
+                if days := self._lacking(region):
+                    wanted[region] = {max(days)}
+                self._maybe_behind.discard(region)
         return wanted
+
+    def _lacking(self, region: str) -> list[date]:
+        """The days of which the region's gold lacks what one delivers for all; a first run takes all that there is."""
+        if not is_there(self._platform.layout(region).warehouse):
+            return []
+        return [day for day in behind_shared(self._platform, region) if is_partition(self._platform.registry, day)]
 
     def _set_aside_unknown(self) -> None:
         strays = {str(stray.path): stray for stray in of_unknown_regions(self._platform)}

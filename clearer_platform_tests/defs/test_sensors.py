@@ -179,6 +179,24 @@ def test_what_one_region_delivers_for_all_brings_the_others_up(
     assert desk.tick() == []
 
 
+def test_a_region_that_could_not_be_asked_what_it_lacks_is_asked_again(
+    desk: Desk, built: Gold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[list[date] | Exception] = [StorageError("the bucket is gone"), [day(1)]]
+
+    def behind(platform: Platform, region: str) -> list[date]:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    desk.platform.layout("south").root.mkdir(parents=True)
+    desk.platform.layout("south").warehouse.touch()
+    monkeypatch.setattr("clearer_platform.defs.landing.behind_shared", behind)
+    assert desk.tick() == []
+    assert desk.asked() == [(f"{day(1)}|south", f"{day(1)}|south")]
+
+
 def test_a_stray_is_set_aside_and_asks_for_nothing(desk: Desk) -> None:
     path = desk.land("south", day(0), "x", table="weather")
     beside = desk.platform.layout("south").root.parent / "mars" / "landing" / "customers" / "c-2024-03-31.csv"
