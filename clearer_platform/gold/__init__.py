@@ -14,7 +14,8 @@ from clearer_platform.gold.dbt import Progress
 from clearer_platform.gold.extent import Extent
 from clearer_platform.gold.leaving import forms, leaving
 from clearer_platform.gold.picture import picture
-from clearer_platform.gold.project import Prepared, prepare
+from clearer_platform.gold.prepared import Prepared
+from clearer_platform.gold.project import prepare
 from clearer_platform.gold.put_back import put_back, served
 from clearer_platform.gold.region import build, build_warehouse
 from clearer_platform.gold.results import Build, GoldFailed, TestResult

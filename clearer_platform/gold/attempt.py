@@ -13,7 +13,8 @@ from upath import UPath
 from clearer_platform.errors import BuildError
 from clearer_platform.gold import warehouse
 from clearer_platform.gold.dbt import Progress, invoke
-from clearer_platform.gold.project import Prepared, described
+from clearer_platform.gold.prepared import Prepared
+from clearer_platform.gold.project import described
 from clearer_platform.gold.results import TestResult, explained, judged
 from clearer_platform.platform import Platform
 from clearer_platform.storage import PARTIAL, reported

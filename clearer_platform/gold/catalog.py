@@ -6,7 +6,8 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from clearer_platform.gold.parts import parts
-from clearer_platform.gold.project import Prepared, prepare
+from clearer_platform.gold.prepared import Prepared
+from clearer_platform.gold.project import prepare
 from clearer_platform.gold.results import model_of
 from clearer_platform.platform import Platform
 

@@ -19,7 +19,7 @@ from clearer_platform.gold.dbt import Progress
 from clearer_platform.gold.extent import Extent
 from clearer_platform.gold.inputs import SilverFile
 from clearer_platform.gold.parts import Part, parts, standing
-from clearer_platform.gold.project import Prepared
+from clearer_platform.gold.prepared import Prepared
 from clearer_platform.gold.results import TestResult
 from clearer_platform.gold.warehouse import State
 from clearer_platform.silver import check_readable

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from clearer_platform.gold.project import DamagedProject, Prepared
+from clearer_platform.gold.prepared import DamagedProject, Prepared
 from clearer_platform.settings import Settings
 
 Progress = Callable[[int, int], None]

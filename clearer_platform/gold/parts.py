@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from clearer_platform.gold.project import Prepared
+from clearer_platform.gold.prepared import Prepared
 
 SILVER = "silver"
 

@@ -7,7 +7,6 @@ build of every region uses it. Preparing takes seconds, and happens when the pro
 import hashlib
 import json
 import shutil
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +17,8 @@ from filelock import FileLock
 
 from clearer_platform.contracts import Contract, Personal
 from clearer_platform.errors import BuildError
+from clearer_platform.gold.dbt import invoke
+from clearer_platform.gold.prepared import Prepared
 from clearer_platform.platform import Platform
 from clearer_platform.storage import PARTIAL, reported
 
@@ -25,42 +26,6 @@ BUILD_VERSION = "3"
 """Raised whenever what this package puts into a warehouse changes: every warehouse is then rebuilt."""
 ENGINES = ("dbt-core", "dbt-duckdb", "duckdb")
 GENERATED = ("target", "logs", "dbt_packages")
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A project that is ready to run."""
-
-    folder: Path
-    version: str
-
-    @property
-    def parsed(self) -> Path:
-        """The manifest as dbt reads it back."""
-        return self.folder / "target" / "partial_parse.msgpack"
-
-    @property
-    def manifest(self) -> dict[str, Any]:
-        """dbt's manifest.json, read once in a process. Raises DamagedProject."""
-        return _manifest(self)
-
-
-class DamagedProject(BuildError):
-    """A prepared project that can no longer be read, as after a power cut."""
-
-    def __init__(self, prepared: Prepared) -> None:
-        hint = "remove this folder, and run again: it is prepared anew"
-        super().__init__(f"the prepared dbt project in {prepared.folder} cannot be read", hint=hint)
-
-
-@lru_cache(maxsize=8)
-def _manifest(prepared: Prepared) -> dict[str, Any]:
-    path = prepared.folder / "target" / "manifest.json"
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (FileNotFoundError, ValueError):
-        raise DamagedProject(prepared) from None
-    return manifest
 
 
 def prepare(platform: Platform) -> Prepared:
@@ -158,8 +123,6 @@ def _source(platform: Platform) -> Path:
 
 
 def _parse(platform: Platform, folder: Path, version: str) -> None:
-    from clearer_platform.gold.dbt import invoke
-
     result = invoke(
         Prepared(folder, version),
         platform.settings,

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from clearer_platform import forking
 from clearer_platform.gold import dbt, warm
-from clearer_platform.gold.project import Prepared, prepare
+from clearer_platform.gold.prepared import Prepared
+from clearer_platform.gold.project import prepare
 from clearer_platform.gold.warehouse import NAME
 from clearer_platform.platform import Platform
 

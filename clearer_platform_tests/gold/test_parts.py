@@ -8,7 +8,8 @@ import pytest
 from clearer_platform import gold
 from clearer_platform.errors import BuildError
 from clearer_platform.gold.parts import Part, parts
-from clearer_platform.gold.project import Prepared, check_as_of
+from clearer_platform.gold.prepared import Prepared
+from clearer_platform.gold.project import check_as_of
 from clearer_platform.platform import Platform
 from clearer_platform_tests.gold.test_build import with_test
 
