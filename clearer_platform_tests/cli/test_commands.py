@@ -37,6 +37,15 @@ def test_materialize_again_has_nothing_to_do(own):
     assert [failure["day"] for failure in runs[0]["failed"]] == ["2024-03-31"]
 
 
+def test_what_spans_regions_is_built_by_the_next_run_where_one_ended_before_it(own):
+    """As after a kill between the last region and what spans them."""
+    spanning = own.home / "global" / "warehouse.duckdb"
+    spanning.unlink()
+    assert ": 1 day published in " in own("materialize", "--only", "missing,changed").stdout
+    assert spanning.exists()
+    assert own("materialize", "--only", "missing,changed").stdout == ""
+
+
 def test_ctrl_c_in_a_run_is_130_and_the_next_run_goes_on(own):
     from clearer_platform.serving.opening import open_platform
 

@@ -64,8 +64,11 @@ def test_what_may_leave_no_more_is_known_before_it_is_gone(own: Platform) -> Non
 def test_only_changed_regions_are_read(own: Platform) -> None:
     put(own, "us", "transactions", DAY + timedelta(1), [sale(5, ordered_at=sale(1)["ordered_at"] + timedelta(1))])
     assert not gold.build_global(own).changed  # it is silver's, not gold's yet
+    assert not gold.global_is_behind(own)
     gold.build(own, "us")
+    assert gold.global_is_behind(own)
     read = gold.build_global(own)
+    assert not gold.global_is_behind(own)
     assert read.restated == (DAY + timedelta(1),)
     assert read.rows is not None and read.rows["branch_performance_daily"] == 3
     assert not list(own.layout("us").work.glob("leaving/*"))
