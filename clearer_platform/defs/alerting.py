@@ -8,6 +8,7 @@ import dagster as dg
 
 from clearer_platform import silver
 from clearer_platform.alerts import Alert, Kind
+from clearer_platform.defs import markdown
 from clearer_platform.defs.reporting import causes, told
 from clearer_platform.defs.requests import covered
 from clearer_platform.platform import Platform
@@ -38,9 +39,9 @@ def set_aside_asset() -> dg.AssetsDefinition:
 
 def observation(asides: Collection[Aside]) -> dg.AssetObservation:
     """What has been set aside, for the UI."""
-    lines = [f"| `{aside.name}` | {aside.reason.reason} | {aside.reason.at:%Y-%m-%d %H:%M} |" for aside in asides]
-    table = "\n".join(["| file | reason | set aside (UTC) |", "|---|---|---|", *lines[:SHOWN]])
-    return dg.AssetObservation(SET_ASIDE, metadata={"files": len(asides), "why": dg.MetadataValue.md(table)})
+    rows = [(aside.name, aside.reason.reason, f"{aside.reason.at:%Y-%m-%d %H:%M}") for aside in asides]
+    why = markdown.table(["file", "reason", "set aside (UTC)"], rows[:SHOWN])
+    return dg.AssetObservation(SET_ASIDE, metadata={"files": len(asides), "why": why})
 
 
 def of_aside(aside: Aside) -> Alert:

@@ -94,6 +94,15 @@ def test_a_run_whose_process_died_is_told_of_too(graph: Graph, receiver: Receive
     assert [(a.kind, a.text, a.cause) for a in found] == [(Kind.RUN_FAILED, "its process is gone", run.run_id)]
 
 
+def test_a_reason_for_setting_aside_stays_in_its_cell(graph: Graph) -> None:
+    landing = graph.platform.layout("south").landing("transactions")
+    landing.mkdir(parents=True)
+    (landing / "notes.txt").write_text("1")
+    sources.aside.set_aside(*sources.aside.strays(graph.platform))
+    (observed,) = alerts_tick(graph).asset_events
+    assert r"does not end in .csv\[.gz\|.zst\] | 20" in str(observed.metadata["why"].value)
+
+
 def test_a_file_set_aside_is_told_once_and_shown_in_the_graph(graph: Graph, receiver: Receiver) -> None:
     landing = graph.platform.layout("south").landing("weather")
     landing.mkdir(parents=True)
