@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from clearer_platform.definitions import build_defs
 from clearer_platform.defs.internals import are_known, fitting, without
 from clearer_platform.defs.jobs import REGION_DAYS
-from clearer_platform.defs.names import GOLD, RANGE_END, RANGE_START, partition_key, ranges, split
+from clearer_platform.defs.names import GOLD, LOADED_FROM, RANGE_END, RANGE_START, partition_key, ranges, split
 from clearer_platform.defs.reporting import Progress, Trouble, causes, is_interrupted, told
 from clearer_platform.defs.resources import silent
 from clearer_platform.defs.steps import REGION_DAYS_STEP
@@ -143,7 +143,11 @@ def _run(
     result = job.execute_in_process(
         run_config=config,
         instance=instance,
-        tags={RANGE_START: partition_key(region, days[0]), RANGE_END: partition_key(region, days[-1])},
+        tags={
+            **LOADED_FROM,
+            RANGE_START: partition_key(region, days[0]),
+            RANGE_END: partition_key(region, days[-1]),
+        },
         raise_on_error=False,
     )
     troubles = _troubles(result, region)
