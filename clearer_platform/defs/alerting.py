@@ -69,7 +69,7 @@ def of_failed_run(platform: Platform, instance: dg.DagsterInstance, run: dg.Dags
         for trouble in causes(told(entry.dagster_event.step_failure_data))
     ]
     days = covered(run.tags, platform.registry)
-    said = list(dict.fromkeys(map(str, troubles)))
+    said = list(dict.fromkeys(map(str, troubles))) or _met(instance, run)
     regions = ", ".join(days) or "all regions"
     failed = Alert(
         kind=Kind.RUN_FAILED,
@@ -100,6 +100,13 @@ def late(region: Region, facts: Iterable[TableDay], now: datetime) -> list[Alert
         )
         for day, tables in sorted(missing.items())
     ]
+
+
+def _met(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
+    """The errors that Dagster met around the run's steps: a registry that cannot be used, say."""
+    entries = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+    errors = [entry.dagster_event.engine_event_data.error for entry in entries if entry.dagster_event]
+    return list(dict.fromkeys(error.message.strip() for error in errors if error))
 
 
 def _refused(platform: Platform, days: Mapping[str, set[date]], run: dg.DagsterRun) -> list[Alert]:
