@@ -70,8 +70,8 @@ def up(
         servers.start("web", [script("dagster-webserver"), "-h", host, "-p", str(port), "-m", MODULE])
         if sys.platform == "linux":  # Elsewhere libraries do not bear being forked.
             servers.start("runs", [sys.executable, "-m", "clearer_platform.defs"], is_spare=True)
-        # What our own code tells is shown at any level. Below these stand lines a second of looking, and one each minute
-        # for the code server that the daemon takes another in place of, to see what has changed in the registry.
+        # What our own code tells is shown at any level. Below these stand lines a second of looking, and a warning each
+        # minute, when the daemon takes a new code server to see what has changed in the registry.
         levels = ["--log-level", "warning", "--code-server-log-level", "error"]
         servers.start("daemon", [script("dagster-daemon"), "run", "-m", MODULE, *levels])
         _watch(servers, url, [sys.executable, "-m", "clearer_platform.cli", "api", "-p", str(api_port), "--host", host])
