@@ -3,6 +3,7 @@
 import itertools
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 
 import dagster as dg
@@ -120,6 +121,20 @@ def test_a_run_that_goes_well_prints_nothing_and_records_every_event(
             printed = "".join(capfd.readouterr())
             assert [what for what in ("STEP_START", "STEP_FAILURE", "RUN_FAILURE") if what in printed] == said
             assert home.all_logs(result.run_id, of_type=dg.DagsterEventType.STEP_START)
+
+
+@pytest.mark.parametrize("name", ["a[b]", "a*", "a?", "Größe & höme 数据"])
+def test_a_home_whose_settings_dagster_would_not_find_is_refused(platform: Platform, name: str) -> None:
+    """It would run with its own, which record elsewhere and send reports of use."""
+    settings = platform.settings.model_copy(update={"home": platform.settings.home / name})
+    named = replace(platform, settings=settings)
+    if name.startswith("a"):
+        with pytest.raises(StorageError, match="for a pattern"):
+            instance(named)
+        assert not settings.home.exists()
+    else:
+        with instance(named) as home:
+            assert not home.telemetry_enabled
 
 
 def test_servers_read_the_shipped_settings(platform: Platform) -> None:
