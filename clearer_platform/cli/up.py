@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from clearer_platform.cli.servers import Servers
     from clearer_platform.settings import Settings
 
-MODULE = "clearer_platform.definitions"
-
 
 def up(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -44,6 +42,7 @@ def up(
     from clearer_platform.cli.servers import Servers, ended, script
     from clearer_platform.defs.alive import end_gone
     from clearer_platform.defs.internals import KNOWN, are_known
+    from clearer_platform.defs.names import MODULE
     from clearer_platform.defs.runs import instance
     from clearer_platform.governance import load_roles
     from clearer_platform.sample import environment, is_marked
@@ -71,7 +70,10 @@ def up(
         servers.start("web", [script("dagster-webserver"), "-h", host, "-p", str(port), "-m", MODULE])
         if sys.platform == "linux":  # Elsewhere libraries do not bear being forked.
             servers.start("runs", [sys.executable, "-m", "clearer_platform.defs"], is_spare=True)
-        servers.start("daemon", [script("dagster-daemon"), "run", "-m", MODULE])
+        # What our own code tells is shown at any level. Below these stand lines a second of looking, and a warning each
+        # minute, when the daemon takes a new code server to see what has changed in the registry.
+        levels = ["--log-level", "warning", "--code-server-log-level", "error"]
+        servers.start("daemon", [script("dagster-daemon"), "run", "-m", MODULE, *levels])
         _watch(servers, url, [sys.executable, "-m", "clearer_platform.cli", "api", "-p", str(api_port), "--host", host])
     except KeyboardInterrupt:
         pass  # Ctrl-C is how it is meant to end.

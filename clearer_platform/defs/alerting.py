@@ -8,6 +8,7 @@ import dagster as dg
 
 from clearer_platform import silver
 from clearer_platform.alerts import Alert, Kind
+from clearer_platform.defs import markdown
 from clearer_platform.defs.reporting import causes, told
 from clearer_platform.defs.requests import covered
 from clearer_platform.platform import Platform
@@ -38,9 +39,9 @@ def set_aside_asset() -> dg.AssetsDefinition:
 
 def observation(asides: Collection[Aside]) -> dg.AssetObservation:
     """What has been set aside, for the UI."""
-    lines = [f"| `{aside.name}` | {aside.reason.reason} | {aside.reason.at:%Y-%m-%d %H:%M} |" for aside in asides]
-    table = "\n".join(["| file | reason | set aside (UTC) |", "|---|---|---|", *lines[:SHOWN]])
-    return dg.AssetObservation(SET_ASIDE, metadata={"files": len(asides), "why": dg.MetadataValue.md(table)})
+    rows = [(aside.name, aside.reason.reason, f"{aside.reason.at:%Y-%m-%d %H:%M}") for aside in asides]
+    why = markdown.table(["file", "reason", "set aside (UTC)"], rows[:SHOWN])
+    return dg.AssetObservation(SET_ASIDE, metadata={"files": len(asides), "why": why})
 
 
 def of_aside(aside: Aside) -> Alert:
@@ -68,7 +69,7 @@ def of_failed_run(platform: Platform, instance: dg.DagsterInstance, run: dg.Dags
         for trouble in causes(told(entry.dagster_event.step_failure_data))
     ]
     days = covered(run.tags, platform.registry)
-    said = list(dict.fromkeys(map(str, troubles)))
+    said = list(dict.fromkeys(map(str, troubles))) or _met(instance, run)
     regions = ", ".join(days) or "all regions"
     failed = Alert(
         kind=Kind.RUN_FAILED,
@@ -99,6 +100,13 @@ def late(region: Region, facts: Iterable[TableDay], now: datetime) -> list[Alert
         )
         for day, tables in sorted(missing.items())
     ]
+
+
+def _met(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
+    """The errors that Dagster met around the run's steps: a registry that cannot be used, say."""
+    entries = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+    errors = [entry.dagster_event.engine_event_data.error for entry in entries if entry.dagster_event]
+    return list(dict.fromkeys(error.message.strip() for error in errors if error))
 
 
 def _refused(platform: Platform, days: Mapping[str, set[date]], run: dg.DagsterRun) -> list[Alert]:

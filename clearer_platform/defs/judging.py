@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from clearer_platform.contracts import Contract
+from clearer_platform.defs import markdown
 from clearer_platform.defs.names import SILVER, asset_key, partition_key
 from clearer_platform.silver import REJECTED_SHARE, Outcome, SlotState
 from clearer_platform.silver.history import DayHistory
@@ -82,16 +83,18 @@ def rules_table(outcomes: list[Outcome]) -> dg.MetadataValue[Any]:
 
 
 def _counted(outcomes: list[Outcome], rules: set[str]) -> dg.MetadataValue[Any]:
-    lines = ["| rule | rejected | warned |", "|---|---|---|"]
-    for rule in sorted(rules):
-        rejected, warned = (sum(getattr(o, name).get(rule, 0) for o in outcomes) for name in ("rules", "warnings"))
-        lines.append(f"| {rule} | {rejected} | {warned} |")
-    return dg.MetadataValue.md("\n".join(lines) if rules else "no rule was broken")
+    if not rules:
+        return dg.MetadataValue.md("no rule was broken")
+    rows = [
+        (rule, *(sum(getattr(o, name).get(rule, 0) for o in outcomes) for name in ("rules", "warnings")))
+        for rule in sorted(rules)
+    ]
+    return markdown.table(["rule", "rejected", "warned"], rows)
 
 
 def _reasons(outcomes: list[Outcome]) -> dict[str, Any]:
     reasons = [f"{o.slot}: {problem.message}" for o in outcomes for problem in o.problems[:3]]
-    return {"reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in reasons))} if reasons else {}
+    return {"reasons": markdown.bullets(reasons)} if reasons else {}
 
 
 def _evaluation(

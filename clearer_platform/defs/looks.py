@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 
 from clearer_platform import gold
+from clearer_platform.defs import markdown
 from clearer_platform.gold import Model
 from clearer_platform.platform import Platform
 from clearer_platform.silver import Outcome
@@ -49,21 +50,20 @@ def previews(
 def rejected_sample(outcomes: Iterable[Outcome]) -> dg.MetadataValue[Any]:
     """Where the first rejected records stand and which rules they broke."""
     problems = [(outcome.slot, problem) for outcome in outcomes for problem in outcome.problems if problem.line]
-    lines = ["| file | line | column | rule | what is wrong |", "|---|---:|---|---|---|"]
-    for slot, problem in problems[:SAMPLE]:
-        place = problem.place.removeprefix("line ")
-        lines.append(f"| {slot} | {place} | {problem.column or ''} | `{problem.rule}` | {problem.message} |")
-    return dg.MetadataValue.md("\n".join(lines) if problems else "nothing was rejected")
+    if not problems:
+        return dg.MetadataValue.md("nothing was rejected")
+    return markdown.table(
+        ["file", "line", "column", "rule", "what is wrong"],
+        [(slot, p.place.removeprefix("line "), p.column, p.rule, p.message) for slot, p in problems[:SAMPLE]],
+    )
 
 
 def _markdown(names: list[str], rows: list[tuple[Any, ...]]) -> dg.MetadataValue[Any]:
     if not rows:
         return dg.MetadataValue.md("no rows")
-    lines = [f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
-    lines += [f"| {' | '.join(map(_cell, row))} |" for row in rows]
-    return dg.MetadataValue.md("\n".join(lines))
+    return markdown.table(names, [[_shortened(value) for value in row] for row in rows])
 
 
-def _cell(value: object) -> str:
-    text = "" if value is None else f"{value}".replace("|", "\\|").replace("\n", " ")
-    return text if len(text) <= CELL else f"{text[: CELL - 1]}…"
+def _shortened(value: object) -> object:
+    text = f"{value}"
+    return value if value is None or len(text) <= CELL else f"{text[: CELL - 1]}…"

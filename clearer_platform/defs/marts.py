@@ -95,7 +95,8 @@ class Marts:
             group_name=group(model.layer, str(model.meta.get("domain", "ecommerce"))),
             kinds={"dbt", "duckdb"},
             owners=list(model.meta.get("owners", OWNERS)),
-            tags={"leaves": str(model.leaves or "never")},
+            # What spans regions was made of what they let leave.
+            tags={} if model.layer == GLOBAL else {"leaves": str(model.leaves or "never")},
             code_version=self.code_version(model),
             metadata=self._facts(model),
             partitions_def=self._partitions(model),

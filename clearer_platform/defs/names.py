@@ -9,9 +9,13 @@ import dagster as dg
 from clearer_platform.regions import Registry
 from clearer_platform.regions.registry import EARLIEST_ZONE
 
+MODULE = "clearer_platform.definitions"
+"""What the UI and the daemon load, and so the name of their code location."""
 BRONZE, SILVER, GOLD, GLOBAL = "bronze", "silver", "gold", "global"
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 """Tags of a run for a range of partitions."""
+LOADED_FROM = {".dagster/repository": f"__repository__@{MODULE}"}
+"""The tag by which the UI finds the runs of a job; Dagster puts it on those that it launches itself."""
 
 
 def asset_key(layer: str, name: str) -> dg.AssetKey:

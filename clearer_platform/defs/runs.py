@@ -1,5 +1,6 @@
 """Running the graph from Python: the instance of a home, and runs in this process for whatever days are asked for."""
 
+import glob
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from clearer_platform.definitions import build_defs
 from clearer_platform.defs.internals import are_known, fitting, without
 from clearer_platform.defs.jobs import REGION_DAYS
-from clearer_platform.defs.names import GOLD, RANGE_END, RANGE_START, partition_key, ranges, split
+from clearer_platform.defs.names import GOLD, LOADED_FROM, RANGE_END, RANGE_START, partition_key, ranges, split
 from clearer_platform.defs.reporting import Progress, Trouble, causes, is_interrupted, told
 from clearer_platform.defs.resources import silent
 from clearer_platform.defs.steps import REGION_DAYS_STEP
@@ -64,9 +65,14 @@ def instance(platform: Platform) -> dg.DagsterInstance:
     """The Dagster instance of the platform's home, for commands; its folder and dagster.yaml are made if missing.
 
     The UI and the daemon use the same folder as DAGSTER_HOME. Close it, or use it in a `with` block. Raises
-    StorageError where its records cannot be used.
+    StorageError where its records cannot be used, or its folder's name cannot.
     """
     home = platform.settings.dagster_home.resolve()
+    if glob.escape(str(home)) != str(home):
+        raise StorageError(
+            f"Dagster takes {home} for a pattern, and would go without its settings",
+            hint="choose a home in whose path there is none of * ? [",
+        )
     with reported("write", home):
         home.mkdir(parents=True, exist_ok=True)
     template = files("clearer_platform.defs").joinpath(FOR_SERVERS).read_text("utf-8")
@@ -143,7 +149,11 @@ def _run(
     result = job.execute_in_process(
         run_config=config,
         instance=instance,
-        tags={RANGE_START: partition_key(region, days[0]), RANGE_END: partition_key(region, days[-1])},
+        tags={
+            **LOADED_FROM,
+            RANGE_START: partition_key(region, days[0]),
+            RANGE_END: partition_key(region, days[-1]),
+        },
         raise_on_error=False,
     )
     troubles = _troubles(result, region)

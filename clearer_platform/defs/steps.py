@@ -144,6 +144,11 @@ def _step(
     @dg.multi_asset(check_specs=check_specs, can_subset=True, required_resource_keys={"progress"}, **how)
     def step(context: dg.AssetExecutionContext) -> Iterator[Any]:
         alive.hold(alive.folder(context.instance), context.run_id)
+        if how.get("partitions_def") and not (context.has_partition_key or context.has_partition_key_range):
+            raise dg.Failure(
+                "this run is for no partition; choose one in the launchpad, or materialise the job's assets",
+                allow_retries=False,
+            )
         reporter = Reporter(context, {**upstream, **marts.parents()})
         yield from work(context, Run(platform, marts, reporter, context.resources.progress, _as_of(context)))
         yield from reporter.check_outputs(check_specs)

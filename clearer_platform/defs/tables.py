@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from clearer_platform import bronze, silver, sources
-from clearer_platform.defs import judging, looks
+from clearer_platform.defs import judging, looks, markdown
 from clearer_platform.defs.delivered import HISTORY
 from clearer_platform.defs.names import BRONZE, SILVER, asset_key, partition_key
 from clearer_platform.defs.reporting import Events, Run, Trouble, version_of
@@ -207,7 +207,7 @@ def _received(slots: list[bronze.Slot]) -> dict[str, Any]:
         "slots": len(slots),
         "deliveries": ", ".join(f"{slot.name} {slot.current.id}" for slot in slots),
         "received_at": dg.MetadataValue.timestamp(max(m.received_at for m in manifests)),
-        "origins": dg.MetadataValue.md("\n".join(f"- `{m.origin}` sha256 `{m.sha256[:16]}`" for m in manifests)),
+        "origins": markdown.bullets(f"{m.origin} sha256 {m.sha256[:16]}" for m in manifests),
         "files": dg.MetadataValue.path(str(slots[0].current.content.parent.parent)),
         **_extracted([manifest.extract for manifest in manifests if manifest.extract]),
     }

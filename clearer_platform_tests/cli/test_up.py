@@ -19,7 +19,9 @@ from clearer_platform_tests.cli.conftest import Cli
 from clearer_platform_tests.cli.test_servers import gone
 from clearer_platform_tests.conftest import share_dbt
 
-QUERY = '{"query": "{ repositoriesOrError { __typename ... on RepositoryConnection { nodes { name } } } }"}'
+QUERY = """{
+  repositoriesOrError { __typename ... on RepositoryConnection { nodes { jobs { name runs { tags { key } } } } } }
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,9 @@ def ask(port: int) -> dict:
 def _request(port: int):
     from urllib.request import Request
 
-    return Request(f"http://127.0.0.1:{port}/graphql", QUERY.encode(), {"Content-Type": "application/json"})
+    return Request(
+        f"http://127.0.0.1:{port}/graphql", json.dumps({"query": QUERY}).encode(), {"Content-Type": "application/json"}
+    )
 
 
 @pytest.mark.timeout(300)
@@ -61,8 +65,17 @@ def test_up(own):
                 break
         else:
             pytest.fail("".join(lines))
-        assert ask(port)["data"]["repositoriesOrError"]["__typename"] == "RepositoryConnection"
-        assert any(f"the REST service answers at http://127.0.0.1:{api_port}" in line for line in process.stdout or ())
+        (loaded,) = ask(port)["data"]["repositoriesOrError"]["nodes"]
+        runs = {job["name"]: job["runs"] for job in loaded["jobs"]}
+        assert [r for r in runs["region_days"] if "dagster/sensor_name" not in {tag["key"] for tag in r["tags"]}], (
+            "a job's page has the runs of commands too"
+        )
+        for line in process.stdout or ():
+            lines.append(line)
+            if f"the REST service answers at http://127.0.0.1:{api_port}" in line:
+                break
+        else:
+            pytest.fail("".join(lines))
         with build_opener(ProxyHandler({})).open(f"http://127.0.0.1:{api_port}/v1/health", timeout=10) as health:
             assert json.load(health)["status"] == "ok"
         tree = psutil.Process(process.pid).children(recursive=True)
@@ -74,6 +87,7 @@ def test_up(own):
         rest = process.communicate(timeout=60)[0]
     assert process.returncode == 0, rest
     assert gone(tree, within=1)
+    assert "sensor" not in "".join([*lines, rest]), "that they look each second is no news"
 
 
 @pytest.mark.timeout(300)

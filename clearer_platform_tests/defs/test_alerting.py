@@ -1,12 +1,15 @@
 """What somebody has to know is told once, to a real receiver, by the sensors and schedules of the definitions."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
+from dagster._core.events import EngineEventData
+from dagster._utils.error import serializable_error_info_from_exc_info
 
 from clearer_platform import alerts, bronze, sources
 from clearer_platform.alerts import Alert, Kind
@@ -14,6 +17,7 @@ from clearer_platform.definitions import build_defs
 from clearer_platform.defs import alerting
 from clearer_platform.defs.requests import REGION
 from clearer_platform.defs.schedules import catch_up
+from clearer_platform.errors import RegistryError
 from clearer_platform.platform import Platform
 from clearer_platform.serving.facts import deadline
 from clearer_platform_tests.defs.conftest import REGISTRY, Gold, Graph, day, keys, sales
@@ -92,6 +96,36 @@ def test_a_run_whose_process_died_is_told_of_too(graph: Graph, receiver: Receive
     graph.instance.report_run_failed(run, "its process is gone")
     found = alerting.of_failed_run(graph.platform, graph.instance, run, "its process is gone\nmore")
     assert [(a.kind, a.text, a.cause) for a in found] == [(Kind.RUN_FAILED, "its process is gone", run.run_id)]
+
+
+def test_runs_that_cannot_begin_say_why_and_are_told_of_once(graph: Graph, receiver: Receiver) -> None:
+    """Each loads the registry anew, and is asked for again and again until that is mended."""
+    for _ in range(2):
+        job = graph.defs.resolve_job_def("region_days")
+        run = graph.instance.create_run_for_job(job, tags={"dagster/partition": f"{day(0)}|south"})
+        try:
+            raise RegistryError("regions.toml cannot be used:\n  regions.xx.timezone: unknown")
+        except RegistryError:
+            error = EngineEventData.engine_error(serializable_error_info_from_exc_info(sys.exc_info()))
+        graph.instance.report_engine_event("Could not load job definition.", run, error)
+        graph.instance.report_run_failed(run)
+        outside = "This run has been marked as failed from outside the execution context."
+        alerts.post(graph.platform, alerting.of_failed_run(graph.platform, graph.instance, run, outside))
+        alerts.send(graph.platform)
+    (told,) = heard(receiver)
+    assert (
+        told.text
+        == "clearer_platform.errors.RegistryError: regions.toml cannot be used:\n  regions.xx.timezone: unknown"
+    )
+
+
+def test_a_reason_for_setting_aside_stays_in_its_cell(graph: Graph) -> None:
+    landing = graph.platform.layout("south").landing("transactions")
+    landing.mkdir(parents=True)
+    (landing / "notes.txt").write_text("1")
+    sources.aside.set_aside(*sources.aside.strays(graph.platform))
+    (observed,) = alerts_tick(graph).asset_events
+    assert r"does not end in .csv\[.gz\|.zst\] | 20" in str(observed.metadata["why"].value)
 
 
 def test_a_file_set_aside_is_told_once_and_shown_in_the_graph(graph: Graph, receiver: Receiver) -> None:

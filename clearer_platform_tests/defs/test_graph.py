@@ -85,6 +85,13 @@ def test_every_asset_is_presentable(specs: Specs) -> None:
         assert (spec.group_name or "").startswith(f"{spec.key.path[0]}_"), spec.key
 
 
+def test_gold_says_what_of_it_may_leave_its_region(specs: Specs) -> None:
+    """And what spans regions says nothing: it has left already."""
+    for one in MODELS:
+        said = specs[f"{one.layer}/{one.alias}"].tags.get("leaves")
+        assert said == (None if one.layer == "global" else one.leaves or "never")
+
+
 def test_checks_follow_from_contracts_and_dbt_tests(graph: Graph) -> None:
     """Gates block, history warns, and dbt's tests are there under their names."""
     found = {key for definition in graph.defs.assets or [] for key in definition.check_keys}  # type: ignore[union-attr]

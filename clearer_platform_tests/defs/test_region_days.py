@@ -227,6 +227,15 @@ def test_whole_models_can_be_built_alone(graph: Graph, built: Gold, job: str) ->
         assert built.builds == ["global"]
 
 
+@pytest.mark.parametrize("job", ["region_days", "silver_only", "region_models"])
+def test_a_run_for_no_partition_says_what_to_choose(graph: Graph, built: Gold, job: str) -> None:
+    """The launchpad asks, and lets it be launched all the same."""
+    result = graph.defs.resolve_job_def(job).execute_in_process(instance=graph.instance, raise_on_error=False)
+    (failure,) = result.filter_events(lambda event: event.is_step_failure)
+    assert "this run is for no partition; choose one" in str(failure.step_failure_data.error)
+    assert not built.builds
+
+
 def test_what_landed_is_received_for_the_days_of_the_run_alone(graph: Graph, platform: Platform) -> None:
     """Landing files of other days wait for their own run."""
     landing = platform.layout("south").landing("transactions")

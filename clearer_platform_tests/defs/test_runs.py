@@ -3,6 +3,7 @@
 import itertools
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 
 import dagster as dg
@@ -11,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearer_platform import silver
+from clearer_platform.definitions import build_defs
+from clearer_platform.defs.names import partition_key
 from clearer_platform.defs.runs import instance, materialize, ranges
 from clearer_platform.errors import StorageError
 from clearer_platform.platform import Platform
@@ -102,6 +105,36 @@ def test_the_instance_needs_no_environment_and_keeps_what_a_user_changed(
     with instance(platform) as home:
         assert file.read_text() == own
         assert not home.run_monitoring_enabled, "commands follow the user's file too"
+
+
+def test_a_run_that_goes_well_prints_nothing_and_records_every_event(
+    platform: Platform, built: Gold, delivered: Deliver, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Hundreds of lines a run would hide what is to be read beside them; a failure is printed."""
+    delivered("south", day(0))
+    job = build_defs(platform).resolve_job_def("region_days")
+    with instance(platform) as home:
+        for number, said in ((0, []), (1, ["STEP_FAILURE", "RUN_FAILURE"])):
+            result = job.execute_in_process(
+                instance=home, partition_key=str(partition_key("south", day(number))), raise_on_error=False
+            )
+            printed = "".join(capfd.readouterr())
+            assert [what for what in ("STEP_START", "STEP_FAILURE", "RUN_FAILURE") if what in printed] == said
+            assert home.all_logs(result.run_id, of_type=dg.DagsterEventType.STEP_START)
+
+
+@pytest.mark.parametrize("name", ["a[b]", "a*", "a?", "Größe & höme 数据"])
+def test_a_home_whose_settings_dagster_would_not_find_is_refused(platform: Platform, name: str) -> None:
+    """It would run with its own, which record elsewhere and send reports of use."""
+    settings = platform.settings.model_copy(update={"home": platform.settings.home / name})
+    named = replace(platform, settings=settings)
+    if name.startswith("a"):
+        with pytest.raises(StorageError, match="for a pattern"):
+            instance(named)
+        assert not settings.home.exists()
+    else:
+        with instance(named) as home:
+            assert not home.telemetry_enabled
 
 
 def test_servers_read_the_shipped_settings(platform: Platform) -> None:
