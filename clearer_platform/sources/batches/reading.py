@@ -67,7 +67,7 @@ def _json(content: bytes, contract: Contract) -> Incoming:
     for number, (line, row) in enumerate(elements(text, start), 1):
         if not isinstance(row, dict):
             raise MalformedBatch(f"row {number} is no object", hint="send an array of objects: [{...}, ...]")
-        if unknown := next((name for name in row if name not in names), None):
+        if (unknown := next((name for name in row if name not in names), None)) is not None:
             raise _unknown(f"row {number} has a key {unknown[:MOST_SHOWN]!r}, which", contract, sorted(names))
         lines.append(line)
     check_number(len(lines))
