@@ -19,6 +19,11 @@ from clearer_platform.sources.sql.table import BATCH, Table, as_it_is
 CHARACTERS = "utf8mb4"
 BINARY = (types.LargeBinary, types.BINARY, types.VARBINARY, mysql.TINYBLOB, mysql.MEDIUMBLOB, mysql.LONGBLOB)
 """SQLAlchemy's classes of what is no text; its blobs of MySQL have none in common."""
+SPATIAL = (
+    *("geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon"),
+    *("geometrycollection", "geomcollection"),
+)
+"""Types of MySQL that SQLAlchemy does not know, whose values are bytes; what else it does not know shows as text."""
 LONG_TEXT = (types.Text, types.JSON, mysql.TINYTEXT, mysql.MEDIUMTEXT, mysql.LONGTEXT)
 QUOTE, _COMMA = '"', ", ',', "
 TIME = "'%Y-%m-%d %H:%i:%s.%f'"
@@ -26,6 +31,11 @@ TIME = "'%Y-%m-%d %H:%i:%s.%f'"
 
 class MySqlTable(Table):
     """A table of MySQL or MariaDB."""
+
+    def __init__(self, connection: Connection, name: str, null: str) -> None:
+        dialect: Any = connection.dialect
+        dialect.ischema_names = {**dialect.ischema_names, **dict.fromkeys(SPATIAL, types.LargeBinary)}
+        super().__init__(connection, name, null)
 
     @classmethod
     @contextmanager
