@@ -16,10 +16,10 @@ from upath import UPath
 
 from clearer_platform.bronze import Delivery, Extract, Found
 from clearer_platform.errors import StorageError
-from clearer_platform.quoting import identifier, literal, literals
+from clearer_platform.quoting import literal, literals
 from clearer_platform.settings import Settings
 from clearer_platform.sources.sql.delivered import extract_of
-from clearer_platform.sources.sql.spool import Piece
+from clearer_platform.sources.sql.spool import Piece, header
 from clearer_platform.storage import PARTIAL
 
 LONG = 1 << 20
@@ -200,14 +200,15 @@ class _Comparing:
             f"CREATE TABLE {name} AS SELECT row_number() OVER (ORDER BY {self.key}) AS n, * FROM ({rows})"
         )
         total = self.connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0]
-        shown = ", ".join(f"s{i} AS {identifier(column)}" for i, column in enumerate(columns))
+        shown = ", ".join(f"s{i}" for i in range(len(columns)))
         pieces = []
         for first in range(0, total, self.it.rows):
             path = self.folder / f"{name}-{first}.csv"
             some = f"SELECT {shown} FROM {name} WHERE n > {first} AND n <= {first + self.it.rows} ORDER BY n"
             self.connection.execute(
-                f"COPY ({some}) TO {literal(str(path))} (FORMAT csv, HEADER true, FORCE_QUOTE *, "
-                f"NULLSTR {literal(self.it.null)})"
+                # The engine would give another name to one that differs from a second one by case alone.
+                f"COPY ({some}) TO {literal(str(path))} (FORMAT csv, HEADER false, PREFIX {literal(header(columns))}, "
+                f"SUFFIX '\n', FORCE_QUOTE *, NULLSTR {literal(self.it.null)})"
             )
             longest = max(self.it.piece.longest, *(extract_of(delivery).longest for delivery in self.it.known), 0)
             pieces.append(Piece(path, min(self.it.rows, total - first), longest, None, None))

@@ -38,7 +38,7 @@ class Spool:
 
     def __init__(self, folder: Path, columns: Sequence[Column], null: str, watermark: str | None) -> None:
         self.folder, self.columns, self.null = folder, columns, null
-        self.header = f"{','.join(_quoted(column.name) for column in columns)}\n".encode()
+        self.header = header(column.name for column in columns).encode()
         self._place = [column.name for column in columns].index(watermark) if watermark else None
         # Only text stands in quotes: what means no value must not be one.
         self._taken = f'"{null}"'.encode() if any(column.kind is Kind.TEXT for column in columns) else None
@@ -116,6 +116,11 @@ def cleared(folder: Path) -> Path:
             shutil.rmtree(folder)
         folder.mkdir(parents=True)
     return folder
+
+
+def header(names: Iterable[str]) -> str:
+    """The line above rows that says what their columns are called on the server."""
+    return f"{','.join(map(_quoted, names))}\n"
 
 
 def _quoted(name: str) -> str:
