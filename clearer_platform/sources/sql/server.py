@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+import psycopg
+import pymysql
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from clearer_platform.databases import Patience, engine_of, said
@@ -18,6 +20,8 @@ from clearer_platform.sources.sql.table import Table
 TABLES: dict[str, type[Table]] = {"mysql": MySqlTable, "mariadb": MySqlTable, "postgresql": PostgreSqlTable}
 REFUSED = {1044, 1045, 1049, 1142, 1143, 1146, 1227}
 """What MySQL answers when a user, a right, a database or a table is missing: trying again does not help."""
+GONE = (psycopg.OperationalError, psycopg.InterfaceError, pymysql.OperationalError, pymysql.InterfaceError)
+"""What the drivers raise where a server has gone, is busy, or has broken a statement off."""
 
 
 class Unanswered(DeliveryError):
@@ -71,6 +75,8 @@ def opened(source: SqlSource, null: str) -> Iterator[Opened]:
 def _options(source: SqlSource) -> dict[str, object]:
     if source.backend in ("mysql", "mariadb"):
         return {"charset": "utf8mb4", "read_timeout": source.timeout, "write_timeout": source.timeout}
+    if source.backend == "postgresql":
+        return {"client_encoding": "utf8"}  # Whatever the database's own is.
     return {}
 
 
@@ -82,12 +88,9 @@ def _reported(source: SqlSource) -> Iterator[None]:
         yield
     except SQLAlchemyError as e:
         raise _error(e, where, is_gone=_is_gone(e)) from e
-    except Exception as e:
+    except (psycopg.Error, pymysql.Error) as e:
         # What streams rows is the driver's own, and so are its errors.
-        if not type(e).__module__.startswith(("psycopg", "pymysql")):
-            raise
-        is_gone = type(e).__name__ in ("OperationalError", "InterfaceError", "AdminShutdown", "QueryCanceled")
-        raise _error(e, where, is_gone=is_gone and not _is_refusal(e)) from e
+        raise _error(e, where, is_gone=isinstance(e, GONE) and not _is_refusal(e)) from e
 
 
 def _error(error: Exception, where: str, *, is_gone: bool) -> DeliveryError:

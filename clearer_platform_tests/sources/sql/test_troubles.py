@@ -181,6 +181,20 @@ def test_a_connection_that_is_cut_is_made_again(server, make_home):
     gc.collect()
 
 
+def test_what_a_replica_breaks_off_may_pass(warehouse, make_home):
+    """As a standby does, while rows are sent, to what stands in the way of what it has to replay."""
+    run(
+        warehouse,
+        POSTGRESQL.replace("orders", "kept_orders"),
+        "CREATE FUNCTION conflict() RETURNS TEXT STABLE LANGUAGE plpgsql AS $$ BEGIN"
+        " RAISE 'canceling statement due to conflict with recovery' USING ERRCODE = '40001'; END $$",
+        "INSERT INTO kept_orders (id) VALUES (1)",
+        "CREATE VIEW orders AS SELECT id, conflict() AS note, amount, paid, placed_at, due FROM kept_orders",
+    )
+    with pytest.raises(Unanswered, match="conflict with recovery"):
+        make_home(warehouse, f"{BY_ID}\nattempts = 1").fetch()
+
+
 def test_what_means_no_value_is_another_text_where_one_is_taken(server, make_home):
     home = make_home(server, BY_ID)
     run(
