@@ -131,7 +131,7 @@ class Snapshot:
         if found.deleted and not (differing.changed or differing.deleted) and found != self._found_before:
             # A contract without a tombstone cannot say that rows are deleted; that they are stands here, once.
             piece = self.spool.nothing()
-            self._receive(piece, self._slot(0, "found"), self._extract(piece, found=found))
+            self._receive(piece, self._slot(0, "found"), self._extract(piece, found=found, upper=upper))
 
     @property
     def _found_before(self) -> Found | None:
@@ -171,15 +171,23 @@ class Snapshot:
         return self.columns[self.source.watermark] if self.source.watermark else None
 
     def _lower(self, column: Column) -> str | None:
-        """From where to read on: an overlap below the highest watermark of all deliveries."""
-        known = [extract.upper for extract in map(extract_of, self.known) if self._is_same(extract)]
-        uppers = [upper for text in known if (upper := watermarks.usable(text, column))]
+        """From where to read on: an overlap below the highest watermark of all deliveries since the last comparison.
+
+        That saw all rows: where a table was emptied and begins anew, the watermarks of before are reached no more.
+        """
+        uppers: list[str] = []
+        for extract in map(extract_of, reversed(self.known)):
+            if self._is_same(extract, column) and (text := watermarks.usable(extract.upper, column)):
+                uppers.append(text)
+                if extract.found:
+                    break
         upper, zone = watermarks.highest(uppers, column), self.reading.form.timezone
         return None if upper is None else watermarks.lower_of(upper, column, self.source.overlap, zone)
 
-    def _is_same(self, extract: Extract) -> bool:
-        """Whether a delivery was read by the column by which the table is read now."""
-        return extract.watermark == self.source.watermark
+    def _is_same(self, extract: Extract, column: Column) -> bool:
+        """Whether a delivery was read by the column by which the table is read now, and on the same clock."""
+        was_utc = extract.watermark in extract.utc
+        return extract.watermark == self.source.watermark and was_utc == (column.kind is Kind.INSTANT)
 
     def _is_old(self, piece: Piece) -> bool:
         """Whether the rows of a reading are the last ones of the delivery before: nothing has come since."""

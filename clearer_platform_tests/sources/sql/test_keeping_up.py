@@ -117,6 +117,34 @@ def test_a_comparison_counts_as_far_as_it_read(server, make_home):
     assert ids(home.fetch(compare=False)) == [30]
 
 
+def test_a_table_that_begins_anew_is_kept_up_with_once_it_was_compared(server, make_home):
+    home = make_home(server, BY_ID)
+    add(server, *range(1, 11))
+    home.fetch()
+    run(server, "DELETE FROM orders")
+    add(server, 1, 2)
+    home.fetch(compare=True)
+    add(server, 3)
+    assert ids(home.fetch(compare=False)) == [2, 3], "what was read once was higher, and is gone"
+    assert not home.fetch(compare=False)
+    assert sorted(home.current()) == [1, 2, 3]
+
+
+def test_a_watermark_may_get_another_clock(warehouse, make_home):
+    """What was a time on the wall is hours away from the same digits in UTC."""
+    run(warehouse, POSTGRESQL.replace("TIMESTAMPTZ", "TIMESTAMP"))
+    home = make_home(warehouse, 'watermark = "placed_at"\ncompare = 0')
+    insert = "INSERT INTO orders (id, placed_at) VALUES (:id, :at)"
+    run(warehouse, insert, values=[{"id": 1, "at": "2024-07-01 12:00:00"}])
+    home.fetch()
+    run(warehouse, "ALTER TABLE orders ALTER placed_at TYPE TIMESTAMPTZ USING placed_at AT TIME ZONE 'Europe/Berlin'")
+    run(warehouse, insert, values=[{"id": 2, "at": "2024-07-01 12:30:00+02"}])
+    home.fetch()
+    assert sorted(home.current()) == [1, 2]
+    run(warehouse, insert, values=[{"id": 3, "at": "2024-07-01 12:40:00+02"}])
+    assert ids(home.fetch()) == [2, 3]
+
+
 def test_columns_may_be_called_as_the_comparison_calls_its_own(shop, make_home):
     names = ("rowid", "k0", "c0", "n", "number", "what", "filename", "hashed", "last")
     run(shop, MYSQL.replace("due DATE", "due DATE, " + ", ".join(f"`{name}` INT" for name in names)))
