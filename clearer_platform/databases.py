@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +27,8 @@ DRIVERS = {
     "db2": "db2+ibm_db",
 }
 """What SQLAlchemy calls a kind of server with the driver that we bring; any other name is SQLAlchemy's own."""
+SECRETS = {"password", "passwd", "pwd", "sslpassword"}
+"""What drivers call passwords among the parameters of an address and their arguments."""
 CONNECT_TIMEOUT = {"pymysql": "connect_timeout", "psycopg": "connect_timeout"}
 """What the drivers call the seconds to wait for a connection."""
 
@@ -53,9 +55,16 @@ class DatabaseAddress(BaseModel):
             url = make_url(text)
         except ArgumentError as e:
             raise ValueError("not a database's address, such as postgresql://loader@db.example.com/warehouse") from e
-        if url.password:
+        if url.password or _secrets(url.query):
             raise ValueError("an address without its password (name its variable as password_env)")
         return text
+
+    @field_validator("options")
+    @classmethod
+    def _without_secrets(cls, options: dict[str, Any]) -> dict[str, Any]:
+        if found := _secrets(options):
+            raise ValueError(f"options without {', '.join(found)} (name the password's variable as password_env)")
+        return options
 
     @property
     def address(self) -> "URL":
@@ -84,7 +93,10 @@ def engine_of(entry: DatabaseAddress, options: Mapping[str, Any] | None = None) 
     if name := CONNECT_TIMEOUT.get(url.drivername.partition("+")[2]):
         arguments.setdefault(name, entry.connect_timeout)
     try:
-        return create_engine(url.set(password=_password(entry)), connect_args=arguments, poolclass=NullPool)
+        # To reset what is closed at once is no use, and where it is lost that fails, which is logged with a traceback.
+        return create_engine(
+            url.set(password=_password(entry)), connect_args=arguments, poolclass=NullPool, pool_reset_on_return=None
+        )
     except (NoSuchModuleError, ModuleNotFoundError) as e:
         hint = "pip install 'clearer-platform[db2]'" if "ibm_db" in url.drivername else "install its SQLAlchemy dialect"
         raise ClearerError(f"no driver for {url.render_as_string()} is installed", hint=hint) from e
@@ -150,6 +162,11 @@ class Patience:
                     with suppress(OSError):
                         ours.shutdown(socket.SHUT_RDWR)
                     return
+
+
+def _secrets(names: Iterable[str]) -> list[str]:
+    """Those of the names that are passwords'."""
+    return [name for name in names if name.lower() in SECRETS]
 
 
 def _password(entry: DatabaseAddress) -> str | None:
