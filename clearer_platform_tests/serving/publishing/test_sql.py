@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from sqlalchemy import URL
 
-from clearer_platform.errors import ClearerError, PublishError, Unreachable
+from clearer_platform.errors import Busy, PublishError, Unreachable
 from clearer_platform.regions import DatabaseTarget, targets
 from clearer_platform.sample.databases import NoServer, mariadb
 from clearer_platform.serving.publishing import sql as publishing
@@ -211,8 +211,9 @@ def test_another_publisher_is_waited_for_a_while(target):
         engine = engine_of(target)
     with engine.connect() as other:
         other.execute(sa.text("UPDATE clearer_publications SET row_count = 0 WHERE table_name = ''"))
-        with pytest.raises(ClearerError, match=r"nothing was published: .*[Ll]ock"):
+        with pytest.raises(Busy, match=r"nothing was published: .*[Ll]ock") as said:
             put(target, gold.part(TABLE, SOME[:1]))
+        assert said.value.may_pass and "lock_timeout" in (said.value.hint or "")
         other.rollback()
     engine.dispose()
     assert counts(put(target, gold.part(TABLE, SOME[:1]))) == [(0, 0, 2, 1)]
