@@ -13,7 +13,7 @@ from clearer_platform.regions import Layout, SqlSource, TableSource
 from clearer_platform.sources.sql import watermarks
 from clearer_platform.sources.sql.columns import Column, Kind
 from clearer_platform.sources.sql.comparing import Compared, Differences, differences
-from clearer_platform.sources.sql.delivered import ends_with, extract_of, known
+from clearer_platform.sources.sql.delivered import ends_with, extract_of, is_restored, known
 from clearer_platform.sources.sql.kept import keep
 from clearer_platform.sources.sql.server import Opened, Unanswered
 from clearer_platform.sources.sql.spool import Piece, Spool
@@ -76,17 +76,24 @@ class Snapshot:
 
     def _deliver(self) -> None:
         if self.reading.contract.load_mode is LoadMode.FULL:
-            self._deliver_picture()
+            self._deliver_picture(f"{self.reading.table}.csv")
+        elif (
+            not self.known
+            and self._mark
+            and is_restored(self.reading.platform, self.reading.region, self.reading.table)
+        ):
+            # A backup may have brought back rows that the server has deleted: no comparison knows of them.
+            self._deliver_picture(self._slot(0), anew=True)
         elif self.known and self.reading.compare:
             self._deliver_differences()
         else:
             self._deliver_rows()
 
-    def _deliver_picture(self) -> None:
+    def _deliver_picture(self, slot: str, *, anew: bool = False) -> None:
         """All rows: they are the whole picture, and no part of it can come alone."""
-        count, _ = self._count(None, None)
+        count, upper = self._count(self.source.watermark, None)
         piece = self._everything(count)
-        self._receive(piece, f"{self.reading.table}.csv", self._extract(piece))
+        self._receive(piece, slot, self._extract(piece, upper=upper, anew=anew))
 
     def _deliver_rows(self) -> None:
         """The rows from the last watermark on; all of them where nothing was delivered yet."""
@@ -220,6 +227,7 @@ class Snapshot:
         upper: str | None = None,
         found: Found | None = None,
         are_deleted: bool = False,
+        anew: bool = False,
     ) -> Extract:
         return Extract(
             columns=tuple(columns or self.columns),
@@ -232,6 +240,7 @@ class Snapshot:
             upper=upper,
             found=found,
             are_deleted=are_deleted,
+            anew=anew,
         )
 
     @property

@@ -1,18 +1,22 @@
 """Keeping up with a table by its watermark, with an overlap, and by comparing all rows; nothing lost or twice."""
 
+import dataclasses
+import json
 import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from io import BytesIO
 
 import pytest
 from sqlalchemy import text
 
+from clearer_platform import bronze, gold
 from clearer_platform.bronze import Found
-from clearer_platform.sources.sql import kept
+from clearer_platform.sources.sql import kept, snapshot
 from clearer_platform.sources.sql.columns import Column, Kind
 from clearer_platform.sources.sql.watermarks import capped, lower_of
 from clearer_platform_tests.conftest import client
-from clearer_platform_tests.sources.sql.shops import run
+from clearer_platform_tests.sources.sql.shops import ORDERS, run
 from clearer_platform_tests.sources.sql.test_values import MYSQL, POSTGRESQL
 
 BY_ID = 'watermark = "id"\ncompare = 0'
@@ -128,6 +132,50 @@ def test_a_table_that_begins_anew_is_kept_up_with_once_it_was_compared(server, m
     assert ids(home.fetch(compare=False)) == [2, 3], "what was read once was higher, and is gone"
     assert not home.fetch(compare=False)
     assert sorted(home.current()) == [1, 2, 3]
+
+
+def says(home, work):
+    """The note of every order, as gold takes the deliveries together."""
+    home.silver()
+    with gold.picture(home.platform, "eu", "orders", work) as (connection, query):
+        return {row[0]: row[1] for row in connection.execute(f"select id, note from ({query})").fetchall()}
+
+
+def restored(server, home):
+    """A backup of three orders is brought back, since which the server has deleted one and changed another."""
+    add(server, 1, 2, 3)
+    home.fetch()
+    run(server, "DELETE FROM orders WHERE id = 1", "UPDATE orders SET note = 'changed' WHERE id = 2")
+    home.fetch(compare=True)
+    other = dict.fromkeys(("amount", "paid", "placed_at", "due"))
+    lines = "".join(json.dumps({"id": f"{n}", "note": "new", **other}) + "\n" for n in (1, 2, 3))
+    today = home.platform.region("eu").today(datetime.now(UTC))
+    layout, content = home.platform.layout("eu"), BytesIO(lines.encode())
+    bronze.receive(layout, "orders", today, "restored.jsonl", content, origin="backup", restores="backup")
+
+
+def test_what_a_backup_brought_back_and_the_server_has_deleted_goes_again(server, make_home, tmp_path):
+    home = make_home(server, BY_ID)
+    restored(server, home)
+    assert says(home, tmp_path) == {1: "new", 2: "new", 3: "new"}
+    assert ids(home.fetch()) == [2, 3]
+    assert says(home, tmp_path) == {2: "changed", 3: "new"}
+    add(server, 4)
+    assert ids(home.fetch()) == [3, 4], "as before"
+    run(server, "DELETE FROM orders WHERE id = 3")
+    home.fetch(compare=True)
+    assert says(home, tmp_path) == {2: "changed", 4: "new"}
+
+
+def test_what_a_backup_brought_back_stays_where_the_contract_cannot_say_that_it_is_deleted(
+    server, make_home, tmp_path, monkeypatch
+):
+    without = dataclasses.replace(ORDERS, tombstone=None)
+    monkeypatch.setattr(snapshot.Reading, "contract", property(lambda _: without))
+    home = make_home(server, BY_ID)
+    restored(server, home)
+    home.fetch()
+    assert says(home, tmp_path) == {1: "new", 2: "changed", 3: "new"}
 
 
 def test_a_watermark_may_get_another_clock(warehouse, make_home):
