@@ -5,6 +5,7 @@ Passwords come from the environment and stand in no message. `Patience` ends the
 
 import math
 import os
+import re
 import socket
 import threading
 import time
@@ -27,6 +28,13 @@ DRIVERS = {
     "db2": "db2+ibm_db",
 }
 """What SQLAlchemy calls a kind of server with the driver that we bring; any other name is SQLAlchemy's own."""
+REFUSED = {1044, 1045, 1049, 1142, 1143, 1146, 1227}
+"""What MySQL answers when a user, a right, a database or a table is missing: trying again does not help."""
+NOT_LET_IN = re.compile(
+    r"password authentication failed|no pg_hba\.conf entry|not permitted to log in|"
+    r'(role|database) ".*" does not exist'
+)
+"""How PostgreSQL says the same to whom it does not let in: its driver tells no code then."""
 SECRETS = {"password", "passwd", "pwd", "sslpassword"}
 """What drivers call passwords among the parameters of an address and their arguments."""
 CONNECT_TIMEOUT = {"pymysql": "connect_timeout", "psycopg": "connect_timeout"}
@@ -109,6 +117,12 @@ def said(error: Exception) -> str:
     # pymysql: (number, text). psycopg: the text, with DETAIL lines that may quote values.
     text = str(arguments[1] if len(arguments) > 1 and isinstance(arguments[0], int) else origin).strip()
     return (text.splitlines() or [type(origin).__name__])[0]
+
+
+def is_refused(error: Exception) -> bool:
+    """Whether a server does not let the user in, or not do that: it will not pass by itself."""
+    origin = getattr(error, "orig", None) or error
+    return bool(origin.args) and (origin.args[0] in REFUSED or NOT_LET_IN.search(f"{origin}") is not None)
 
 
 class Patience:

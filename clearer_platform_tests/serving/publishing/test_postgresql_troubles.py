@@ -114,6 +114,16 @@ def test_a_user_without_rights_is_told_which(warehouse, target, admin):
     admin.execute("DROP SCHEMA gold CASCADE; DROP ROLE poor")
 
 
+def test_whom_the_server_does_not_let_in_is_told_why(warehouse, target, monkeypatch):
+    part = ByHand().part(TABLE, SOME)
+    with pytest.raises(PublishError, match='database "nowhere" does not exist'):
+        put(target_of(warehouse.set(database="nowhere")), part)
+    monkeypatch.setenv("TARGET_PASSWORD", "guess-what")
+    with pytest.raises(PublishError, match="password authentication failed") as said:
+        put(target, part)
+    assert "TARGET_PASSWORD" in (said.value.hint or "") and "guess-what" not in str(said.value)
+
+
 @pytest.fixture
 def own_server(monkeypatch):
     """A server to be maltreated, and a target in it."""
@@ -207,4 +217,4 @@ def test_a_disk_that_is_full(own_server):
             assert [row[1] for row in there(admin)] == ["a", "b", "c"]
     finally:
         server.kill()
-        subprocess.run(["umount", place], check=True)
+        subprocess.run(["umount", "--lazy", place], check=True)  # The server's children end a little later than it.

@@ -239,6 +239,14 @@ def test_a_server_that_is_gone():
         put(target_of("mysql://nobody@127.0.0.1:1/nothing"), ByHand().part(TABLE, SOME))
 
 
+def test_whom_the_server_does_not_let_in_is_told_why(shop, monkeypatch):
+    monkeypatch.setenv("TARGET_PASSWORD", "guess-what")
+    target = target_of(f"mysql://{shop.username}@{shop.host}:{shop.port}/shop", password_env="TARGET_PASSWORD")
+    with pytest.raises(PublishError, match="Access denied") as said:
+        put(target, ByHand().part(TABLE, SOME))
+    assert "TARGET_PASSWORD" in (said.value.hint or "") and "guess-what" not in str(said.value)
+
+
 def test_a_server_that_hangs(monkeypatch):
     monkeypatch.setattr(targets, "MARGIN", 1.0)
     try:

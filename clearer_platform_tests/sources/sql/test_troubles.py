@@ -136,6 +136,7 @@ def test_a_password_that_is_wrong_or_not_set(server, make_home, monkeypatch):
     with pytest.raises(DeliveryError) as caught:
         home.fetch()
     assert "guess-what" not in str(caught.value)
+    assert not caught.value.may_pass, "who tries again and again is locked out"
     monkeypatch.delenv("SHOP_PASSWORD")
     with pytest.raises(ClearerError, match="SHOP_PASSWORD is not set"):
         home.fetch()

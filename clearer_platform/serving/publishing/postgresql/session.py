@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from clearer_platform.databases import Patience, engine_of, said
+from clearer_platform.databases import Patience, engine_of, is_refused, said
 from clearer_platform.errors import Busy, ClearerError, PublishError, Unreachable
 from clearer_platform.regions import DatabaseTarget
 from clearer_platform.silver.sql import identifier
@@ -144,10 +144,9 @@ def _error_of(target: DatabaseTarget, error: psycopg.Error) -> ClearerError:
         return PublishError(what, hint="free space on the server and run it again")
     if isinstance(error, errors.DependentObjectsStillExist):
         return PublishError(what, hint="drop the views on the column, publish, and create them again")
-    if isinstance(error, errors.InvalidPassword | errors.InvalidAuthorizationSpecification):
-        return PublishError(what, hint=f"look at the user in url and at {target.password_env or 'password_env'}")
-    if isinstance(error, errors.InvalidCatalogName):
-        return PublishError(what, hint="create the database, or name another in url")
+    if is_refused(error):
+        where = f"the user and the database in url, and at {target.password_env or 'password_env'}"
+        return PublishError(what, hint=f"look at {where}")
     if isinstance(error, psycopg.OperationalError) and not (error.sqlstate or "").startswith(TOO_MUCH):
         return Unreachable(what, hint="check the server and the network and run it again")
     return PublishError(what, hint="see what the server's log says of it; the target is as it was")

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from clearer_platform.databases import engine_of, said
+from clearer_platform.databases import engine_of, is_refused, said
 from clearer_platform.errors import Busy, ClearerError, PublishError, Unreachable
 from clearer_platform.regions import DatabaseTarget
 from clearer_platform.serving.publishing.publication import Advance, Part, Published, check
@@ -194,6 +194,9 @@ def _connected(target: DatabaseTarget) -> Iterator[sa.Connection]:
         raise
     except DBAPIError as e:
         what = f"targets.{target.name}: nothing was published: {said(e)}"
+        if is_refused(e):
+            where = f"the user's rights, the database in url, and {target.password_env or 'password_env'}"
+            raise PublishError(what, hint=f"look at {where}") from e
         if e.connection_invalidated or (isinstance(e, sa.exc.OperationalError) and e.statement is None):
             raise Unreachable(what, hint="check the server, the network and the user, and run it again") from e
         if e.orig is not None and e.orig.args and e.orig.args[0] in LOCKED:
