@@ -123,19 +123,23 @@ class Snapshot:
             everything.path.unlink(missing_ok=True)
 
     def _deliver_found(self, differing: Differences, upper: str | None) -> None:
-        """The last of the deliveries says that all of the table up to `upper` has been delivered."""
-        found = differing.found
-        for number, piece in enumerate(differing.changed):
-            is_last = not differing.deleted and number + 1 == len(differing.changed)
-            extract = self._extract(piece, found=found, upper=upper if is_last else None)
-            self._receive(piece, self._slot(number, "changed"), extract)
-        for number, piece in enumerate(differing.deleted):
-            is_last, columns = number + 1 == len(differing.deleted), differing.deleted_columns
+        """What is gone comes first: where the server writes a key otherwise now, its row is not.
+
+        The last of the deliveries says that all of the table up to `upper` has been delivered.
+        """
+        found, gone = differing.found, len(differing.deleted)
+        pieces = (*differing.deleted, *differing.changed)
+        for number, piece in enumerate(pieces):
+            are_deleted, is_last = number < gone, number + 1 == len(pieces)
             extract = self._extract(
-                piece, found=found, columns=columns, upper=upper if is_last else None, are_deleted=True
+                piece,
+                found=found,
+                columns=differing.deleted_columns if are_deleted else None,
+                upper=upper if is_last else None,
+                are_deleted=are_deleted,
             )
-            self._receive(piece, self._slot(number, "deleted"), extract)
-        if found.deleted and not (differing.changed or differing.deleted) and found != self._found_before:
+            self._receive(piece, self._slot(number, "deleted" if are_deleted else "changed"), extract)
+        if found.deleted and not pieces and found != self._found_before:
             # A contract without a tombstone cannot say that rows are deleted; that they are stands here, once.
             piece = self.spool.nothing()
             self._receive(piece, self._slot(0, "found"), self._extract(piece, found=found, upper=upper))

@@ -98,7 +98,7 @@ def test_updates_and_deletes_that_a_watermark_cannot_see_are_found_and_recorded(
     assert not home.fetch(compare=False)
     add(server, 0)
     assert not ids(home.fetch(compare=False)), "below the watermark"
-    changed, deleted = home.fetch(compare=True)
+    deleted, changed = home.fetch(compare=True)
     assert changed.manifest.extract.found == Found(inserted=1, updated=2, deleted=3) == deleted.manifest.extract.found
     assert (ids([changed]), ids([deleted])) == ([0, 3, 4], [5, 6, 7])
     assert sorted(home.current()) == [0, 1, 2, 3, 4, 8, 9, 10]
@@ -116,8 +116,8 @@ def test_a_comparison_counts_as_far_as_it_read(server, make_home):
     home.fetch()
     add(server, 20, 30)
     run(server, "DELETE FROM orders WHERE id = 1")
-    _, deleted = home.fetch(compare=True)
-    assert deleted.manifest.extract.upper == "30"
+    _, changed = home.fetch(compare=True)
+    assert changed.manifest.extract.upper == "30"
     assert ids(home.fetch(compare=False)) == [30]
 
 
@@ -178,6 +178,19 @@ def test_what_a_backup_brought_back_stays_where_the_contract_cannot_say_that_it_
     assert says(home, tmp_path) == {1: "new", 2: "changed", 3: "new"}
 
 
+def test_a_key_that_the_server_writes_otherwise_is_of_the_same_row(server, make_home, tmp_path):
+    """To the comparison one is gone and one has come; to the contract they are one."""
+    is_mysql = server.get_backend_name() == "mysql"
+    run(server, f"ALTER TABLE orders {'MODIFY id' if is_mysql else 'ALTER id TYPE'} VARCHAR(9)")
+    run(server, "INSERT INTO orders (id, note) VALUES ('007', 'new'), ('8', 'old')")
+    home = make_home(server)
+    home.fetch()
+    assert says(home, tmp_path) == {7: "new", 8: "old"}
+    run(server, f"ALTER TABLE orders {'MODIFY id INT' if is_mysql else 'ALTER id TYPE INT USING id::INT'}")
+    home.fetch()
+    assert says(home, tmp_path) == {7: "new", 8: "old"}
+
+
 def test_a_watermark_may_get_another_clock(warehouse, make_home):
     """What was a time on the wall is hours away from the same digits in UTC."""
     run(warehouse, POSTGRESQL.replace("TIMESTAMPTZ", "TIMESTAMP"))
@@ -200,7 +213,7 @@ def test_columns_may_be_called_as_the_comparison_calls_its_own(shop, make_home):
     add(shop, 1, 2, 3)
     home.fetch()
     run(shop, "UPDATE orders SET `rowid` = 9 WHERE id = 1", "DELETE FROM orders WHERE id = 2")
-    changed, deleted = home.fetch(compare=True)
+    deleted, changed = home.fetch(compare=True)
     assert (ids([changed]), ids([deleted])) == ([1], [2])
     assert sorted(home.current()) == [1, 3]
 

@@ -131,7 +131,7 @@ def test_names_that_differ_by_case_alone_stay_two(warehouse, make_home):
     home = make_home(warehouse)
     (first,) = home.fetch()
     as_written(warehouse, "UPDATE orders SET \"Note\" = 'c' WHERE id = 1", "DELETE FROM orders WHERE id = 2")
-    changed, deleted = home.fetch()
+    deleted, changed = home.fetch()
     (before, *_), (after, row), (gone, _) = (d.content.read_text().splitlines() for d in (first, changed, deleted))
     assert after == before and gone == f'{before},"gone"'
     assert row == '"1",\\N,\\N,\\N,\\N,\\N,"7","c"'
