@@ -5,10 +5,11 @@ Passwords come from the environment and stand in no message. `Patience` ends the
 
 import math
 import os
+import re
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +28,15 @@ DRIVERS = {
     "db2": "db2+ibm_db",
 }
 """What SQLAlchemy calls a kind of server with the driver that we bring; any other name is SQLAlchemy's own."""
+REFUSED = {1044, 1045, 1049, 1142, 1143, 1146, 1227}
+"""What MySQL answers when a user, a right, a database or a table is missing: trying again does not help."""
+NOT_LET_IN = re.compile(
+    r"password authentication failed|no pg_hba\.conf entry|not permitted to log in|"
+    r'(role|database) ".*" does not exist'
+)
+"""How PostgreSQL says the same to whom it does not let in: its driver tells no code then."""
+SECRETS = {"password", "passwd", "pwd", "sslpassword"}
+"""What drivers call passwords among the parameters of an address and their arguments."""
 CONNECT_TIMEOUT = {"pymysql": "connect_timeout", "psycopg": "connect_timeout"}
 """What the drivers call the seconds to wait for a connection."""
 
@@ -53,9 +63,16 @@ class DatabaseAddress(BaseModel):
             url = make_url(text)
         except ArgumentError as e:
             raise ValueError("not a database's address, such as postgresql://loader@db.example.com/warehouse") from e
-        if url.password:
+        if url.password or _secrets(url.query):
             raise ValueError("an address without its password (name its variable as password_env)")
         return text
+
+    @field_validator("options")
+    @classmethod
+    def _without_secrets(cls, options: dict[str, Any]) -> dict[str, Any]:
+        if found := _secrets(options):
+            raise ValueError(f"options without {', '.join(found)} (name the password's variable as password_env)")
+        return options
 
     @property
     def address(self) -> "URL":
@@ -84,7 +101,10 @@ def engine_of(entry: DatabaseAddress, options: Mapping[str, Any] | None = None) 
     if name := CONNECT_TIMEOUT.get(url.drivername.partition("+")[2]):
         arguments.setdefault(name, entry.connect_timeout)
     try:
-        return create_engine(url.set(password=_password(entry)), connect_args=arguments, poolclass=NullPool)
+        # To reset what is closed at once is no use, and where it is lost that fails, which is logged with a traceback.
+        return create_engine(
+            url.set(password=_password(entry)), connect_args=arguments, poolclass=NullPool, pool_reset_on_return=None
+        )
     except (NoSuchModuleError, ModuleNotFoundError) as e:
         hint = "pip install 'clearer-platform[db2]'" if "ibm_db" in url.drivername else "install its SQLAlchemy dialect"
         raise ClearerError(f"no driver for {url.render_as_string()} is installed", hint=hint) from e
@@ -97,6 +117,12 @@ def said(error: Exception) -> str:
     # pymysql: (number, text). psycopg: the text, with DETAIL lines that may quote values.
     text = str(arguments[1] if len(arguments) > 1 and isinstance(arguments[0], int) else origin).strip()
     return (text.splitlines() or [type(origin).__name__])[0]
+
+
+def is_refused(error: Exception) -> bool:
+    """Whether a server does not let the user in, or not do that: it will not pass by itself."""
+    origin = getattr(error, "orig", None) or error
+    return bool(origin.args) and (origin.args[0] in REFUSED or NOT_LET_IN.search(f"{origin}") is not None)
 
 
 class Patience:
@@ -150,6 +176,11 @@ class Patience:
                     with suppress(OSError):
                         ours.shutdown(socket.SHUT_RDWR)
                     return
+
+
+def _secrets(names: Iterable[str]) -> list[str]:
+    """Those of the names that are passwords'."""
+    return [name for name in names if name.lower() in SECRETS]
 
 
 def _password(entry: DatabaseAddress) -> str | None:

@@ -42,6 +42,11 @@ class Manifest(BaseModel):
     """The backup whose rows it brings back, if it does: they are in the platform's own form, whatever the region's is,
     and stand in the place of all that the region delivered for the table before."""
 
+    @property
+    def replaces(self) -> bool:
+        """Whether it stands in the place of all that the region delivered for the table before."""
+        return self.restores is not None or (self.extract is not None and self.extract.anew)
+
 
 @dataclass(frozen=True)
 class Delivery:

@@ -42,6 +42,8 @@ class Extract(BaseModel):
     """Of a comparison."""
     are_deleted: bool = False
     """Whether its rows are those that the server has no more, as they were last, marked as deleted."""
+    anew: bool = False
+    """Whether it is all rows, read after a backup was restored: they stand in the place of what that brought back."""
 
     @property
     def is_part(self) -> bool:

@@ -1,4 +1,7 @@
-"""Which published deliveries of a table count: one that restores a backup stands in the place of those before it."""
+"""Which published deliveries of a table count: one that restores a backup stands in the place of those before it.
+
+So does what is read of a server afterwards, where its contract can say that rows are deleted.
+"""
 
 from collections.abc import Iterable
 from datetime import date

@@ -86,7 +86,7 @@ def outcome_of(delivery: Delivery, table: str, fingerprint: str) -> Outcome:
         fingerprint=fingerprint,
         status="refused",
         bytes=delivery.manifest.size,
-        replaces=delivery.manifest.restores is not None,
+        replaces=delivery.manifest.replaces,
     )
 
 

@@ -122,6 +122,9 @@ def test_what_is_not_there_is_said(empty, arguments, said):
         ('kind = "postgresql"\nurl = "mysql://a@b/c"\ntables = ["a"]', "any other is kind sql"),
         ('kind = "sql"\nurl = "postgresql://a@b/c"\ntables = ["a"]', "by its own bulk copy"),
         ('kind = "sql"\nurl = "mysql://a:secret@b/c"\ntables = ["a"]', "without its password"),
+        ('kind = "sql"\nurl = "mysql://a@b/c?passwd=secret"\ntables = ["a"]', "without its password"),
+        ('kind = "postgresql"\nurl = "postgresql://a@b/c?Password=secret"\ntables = ["a"]', "without its password"),
+        ('kind = "sql"\nurl = "mysql://a@b/c"\noptions = {password = "secret"}\ntables = ["a"]', "without password"),
     ],
 )
 def test_a_registry_that_cannot_be_is_said(empty, text, said):

@@ -5,6 +5,8 @@ LOAD cannot leave out a header, so it is given the file without its first line. 
 external table (SKIPROWS), which alone loads within a transaction of one's own.
 """
 
+from typing import Any
+
 from sqlalchemy.dialects import registry
 from sqlalchemy.exc import NoSuchModuleError
 from sqlalchemy.schema import CreateTable
@@ -16,6 +18,8 @@ from clearer_platform.serving.publishing.tables import Table
 from clearer_platform.silver.sql import literal
 
 HEAD = "-- Generated from the contract of {table}; compiled for Db2 LUW 11.5, not verified against a live one.\n"
+SERVER = ("DB2/LINUXX8664", "11.05.0900")
+"""What a Db2 LUW 11.5 says of itself."""
 DEL = (
     'MODIFIED BY CODEPAGE=1208 DELPRIORITYCHAR KEEPBLANKS DATEFORMAT="YYYY-MM-DD"'
     ' TIMESTAMPFORMAT="YYYY-MM-DD HH:MM:SS.UUUUUU"'
@@ -28,11 +32,12 @@ def scripts(target: FolderTarget, table: Table, scope: str) -> dict[str, str]:
     Raises PublishError where DB2's dialect is not installed.
     """
     try:
-        dialect = registry.load("db2.ibm_db")()
+        dialect: Any = registry.load("db2.ibm_db")()
     except (NoSuchModuleError, ImportError) as e:
         raise PublishError(
             f"targets.{target.name}: DB2's dialect is not installed", hint="pip install 'clearer-platform[db2]'"
         ) from e
+    dialect.dbms_name, dialect.dbms_ver = SERVER  # What a connection would tell it: it warns where it does not know.
     made = table_in(table, dialect, target)
     preparer = dialect.identifier_preparer
     name, columns = preparer.format_table(made), ", ".join(preparer.quote(c.name) for c in made.columns)

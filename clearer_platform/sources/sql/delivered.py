@@ -11,10 +11,15 @@ from clearer_platform.platform import Platform
 
 def known(platform: Platform, region: str, table: str) -> list[Delivery]:
     """What this source has delivered of a table and counts, the oldest first: nothing from before a restored backup."""
-    found = [slot.current for slot in bronze.slots(platform.layout(region), table)]
-    restored = max((d.manifest.received_at for d in found if d.manifest.restores), default=None)
-    ours = [d for d in found if d.manifest.extract and (restored is None or d.manifest.received_at > restored)]
+    found = _current(platform, region, table)
+    replaced = max((d.manifest.received_at for d in found if d.manifest.replaces), default=None)
+    ours = [d for d in found if d.manifest.extract and (replaced is None or d.manifest.received_at >= replaced)]
     return sorted(ours, key=lambda d: (d.manifest.day, d.manifest.received_at))
+
+
+def is_restored(platform: Platform, region: str, table: str) -> bool:
+    """Whether rows of a backup are among what was delivered of a table."""
+    return any(delivery.manifest.restores for delivery in _current(platform, region, table))
 
 
 def extract_of(delivery: Delivery) -> Extract:
@@ -33,6 +38,10 @@ def ends_with(delivery: Delivery, rows: Path, header: int) -> bool:
         then.seek(at - 1)
         now.seek(header - 1)
         return all(a == b for a, b in zip(_blocks(then), _blocks(now), strict=True))
+
+
+def _current(platform: Platform, region: str, table: str) -> list[Delivery]:
+    return [slot.current for slot in bronze.slots(platform.layout(region), table)]
 
 
 def _blocks(file: IO[bytes]) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ import psycopg
 import pymysql
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
-from clearer_platform.databases import Patience, engine_of, said
+from clearer_platform.databases import Patience, engine_of, is_refused, said
 from clearer_platform.errors import DeliveryError
 from clearer_platform.regions import SqlSource
 from clearer_platform.sources.sql.mysql import MySqlTable
@@ -18,8 +18,6 @@ from clearer_platform.sources.sql.postgresql import PostgreSqlTable
 from clearer_platform.sources.sql.table import Table
 
 TABLES: dict[str, type[Table]] = {"mysql": MySqlTable, "mariadb": MySqlTable, "postgresql": PostgreSqlTable}
-REFUSED = {1044, 1045, 1049, 1142, 1143, 1146, 1227}
-"""What MySQL answers when a user, a right, a database or a table is missing: trying again does not help."""
 GONE = (psycopg.OperationalError, psycopg.InterfaceError, pymysql.OperationalError, pymysql.InterfaceError)
 """What the drivers raise where a server has gone, is busy, or has broken a statement off."""
 
@@ -90,7 +88,7 @@ def _reported(source: SqlSource) -> Iterator[None]:
         raise _error(e, where, is_gone=_is_gone(e)) from e
     except (psycopg.Error, pymysql.Error) as e:
         # What streams rows is the driver's own, and so are its errors.
-        raise _error(e, where, is_gone=isinstance(e, GONE) and not _is_refusal(e)) from e
+        raise _error(e, where, is_gone=isinstance(e, GONE) and not is_refused(e)) from e
 
 
 def _error(error: Exception, where: str, *, is_gone: bool) -> DeliveryError:
@@ -100,12 +98,6 @@ def _error(error: Exception, where: str, *, is_gone: bool) -> DeliveryError:
 
 
 def _is_gone(error: SQLAlchemyError) -> bool:
-    if not isinstance(error, DBAPIError):
-        return False
-    if _is_refusal(error.orig):
+    if not isinstance(error, DBAPIError) or is_refused(error):
         return False
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
-
-
-def _is_refusal(error: BaseException | None) -> bool:
-    return error is not None and bool(error.args) and error.args[0] in REFUSED

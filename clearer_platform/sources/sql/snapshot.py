@@ -13,7 +13,7 @@ from clearer_platform.regions import Layout, SqlSource, TableSource
 from clearer_platform.sources.sql import watermarks
 from clearer_platform.sources.sql.columns import Column, Kind
 from clearer_platform.sources.sql.comparing import Compared, Differences, differences
-from clearer_platform.sources.sql.delivered import ends_with, extract_of, known
+from clearer_platform.sources.sql.delivered import ends_with, extract_of, is_restored, known
 from clearer_platform.sources.sql.kept import keep
 from clearer_platform.sources.sql.server import Opened, Unanswered
 from clearer_platform.sources.sql.spool import Piece, Spool
@@ -76,17 +76,24 @@ class Snapshot:
 
     def _deliver(self) -> None:
         if self.reading.contract.load_mode is LoadMode.FULL:
-            self._deliver_picture()
+            self._deliver_picture(f"{self.reading.table}.csv")
+        elif (
+            not self.known
+            and self._mark
+            and is_restored(self.reading.platform, self.reading.region, self.reading.table)
+        ):
+            # A backup may have brought back rows that the server has deleted: no comparison knows of them.
+            self._deliver_picture(self._slot(0), anew=True)
         elif self.known and self.reading.compare:
             self._deliver_differences()
         else:
             self._deliver_rows()
 
-    def _deliver_picture(self) -> None:
+    def _deliver_picture(self, slot: str, *, anew: bool = False) -> None:
         """All rows: they are the whole picture, and no part of it can come alone."""
-        count, _ = self._count(None, None)
+        count, upper = self._count(self.source.watermark, None)
         piece = self._everything(count)
-        self._receive(piece, f"{self.reading.table}.csv", self._extract(piece))
+        self._receive(piece, slot, self._extract(piece, upper=upper, anew=anew))
 
     def _deliver_rows(self) -> None:
         """The rows from the last watermark on; all of them where nothing was delivered yet."""
@@ -116,19 +123,23 @@ class Snapshot:
             everything.path.unlink(missing_ok=True)
 
     def _deliver_found(self, differing: Differences, upper: str | None) -> None:
-        """The last of the deliveries says that all of the table up to `upper` has been delivered."""
-        found = differing.found
-        for number, piece in enumerate(differing.changed):
-            is_last = not differing.deleted and number + 1 == len(differing.changed)
-            extract = self._extract(piece, found=found, upper=upper if is_last else None)
-            self._receive(piece, self._slot(number, "changed"), extract)
-        for number, piece in enumerate(differing.deleted):
-            is_last, columns = number + 1 == len(differing.deleted), differing.deleted_columns
+        """What is gone comes first: where the server writes a key otherwise now, its row is not.
+
+        The last of the deliveries says that all of the table up to `upper` has been delivered.
+        """
+        found, gone = differing.found, len(differing.deleted)
+        pieces = (*differing.deleted, *differing.changed)
+        for number, piece in enumerate(pieces):
+            are_deleted, is_last = number < gone, number + 1 == len(pieces)
             extract = self._extract(
-                piece, found=found, columns=columns, upper=upper if is_last else None, are_deleted=True
+                piece,
+                found=found,
+                columns=differing.deleted_columns if are_deleted else None,
+                upper=upper if is_last else None,
+                are_deleted=are_deleted,
             )
-            self._receive(piece, self._slot(number, "deleted"), extract)
-        if found.deleted and not (differing.changed or differing.deleted) and found != self._found_before:
+            self._receive(piece, self._slot(number, "deleted" if are_deleted else "changed"), extract)
+        if found.deleted and not pieces and found != self._found_before:
             # A contract without a tombstone cannot say that rows are deleted; that they are stands here, once.
             piece = self.spool.nothing()
             self._receive(piece, self._slot(0, "found"), self._extract(piece, found=found, upper=upper))
@@ -220,6 +231,7 @@ class Snapshot:
         upper: str | None = None,
         found: Found | None = None,
         are_deleted: bool = False,
+        anew: bool = False,
     ) -> Extract:
         return Extract(
             columns=tuple(columns or self.columns),
@@ -232,6 +244,7 @@ class Snapshot:
             upper=upper,
             found=found,
             are_deleted=are_deleted,
+            anew=anew,
         )
 
     @property

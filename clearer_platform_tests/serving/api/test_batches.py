@@ -110,6 +110,7 @@ class TestRefused:
             (b"[]", 422, "refused-batch"),
             (json.dumps([{"id": 1, "department": "S"}] * 1001).encode(), 413, "too-many-rows"),
             (b'[{"id": 1, "department": "S", "boss": "x"}]', 422, "refused-batch"),
+            (b'[{"id": 1, "department": "S", "": "x"}]', 422, "refused-batch"),
             (b'{"id": 1}', 400, "malformed-batch"),
             (b"[1]", 400, "malformed-batch"),
             (b"[{]", 400, "malformed-batch"),

@@ -141,6 +141,15 @@ def test_in_mode_upsert_every_row_is_compared(target, admin):
     assert admin.execute("SELECT count(*), sum(n) FROM gold.keyed").fetchone() == (100, sum(range(100)) - 90)
 
 
+def test_after_mode_upsert_older_rows_go(target, admin):
+    """What was recorded then says nothing of them."""
+    gold, table, rows = ByHand(), keyed("bigint"), {key: ("x", key) for key in range(100)}
+    put(target, part_of(gold, table, rows))
+    del rows[50]
+    put(target.model_copy(update={"mode": "upsert"}), part_of(gold, table, rows, "upsert"))
+    assert counts(put(target, part_of(gold, table, rows))) == [(0, 0, 1, 99)]
+
+
 def test_a_column_that_was_dropped_there_is_filled_again(target, admin):
     table, gold = keyed("bigint"), ByHand()
     put(target, part_of(gold, table, {1: ("x", 1), 100: ("y", 2)}))

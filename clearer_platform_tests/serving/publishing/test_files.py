@@ -105,8 +105,9 @@ def test_a_bucket(bucket, s3_endpoint, platform, gold):
     assert (bucket / "out/eu/every_kind.csv").read_bytes().count(b"\n") == 4
 
 
-def test_db2_is_told_how_to_load(platform, gold):
+def test_db2_is_told_how_to_load(platform, gold, capsys):
     put(platform, target_of("csv", "out", scripts="db2", schema="BI"), gold.part(TABLE, SOME))
+    assert not capsys.readouterr().err, "the dialect warns of nothing"
     folder = platform.settings.home / "out/eu"
     made = (folder / "every_kind.create.sql").read_text()
     for column in (

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from sqlalchemy import URL
 
-from clearer_platform.errors import ClearerError, PublishError, Unreachable
+from clearer_platform.errors import Busy, PublishError, Unreachable
 from clearer_platform.regions import DatabaseTarget, targets
 from clearer_platform.sample.databases import NoServer, mariadb
 from clearer_platform.serving.publishing import sql as publishing
@@ -211,8 +211,9 @@ def test_another_publisher_is_waited_for_a_while(target):
         engine = engine_of(target)
     with engine.connect() as other:
         other.execute(sa.text("UPDATE clearer_publications SET row_count = 0 WHERE table_name = ''"))
-        with pytest.raises(ClearerError, match=r"nothing was published: .*[Ll]ock"):
+        with pytest.raises(Busy, match=r"nothing was published: .*[Ll]ock") as said:
             put(target, gold.part(TABLE, SOME[:1]))
+        assert said.value.may_pass and "lock_timeout" in (said.value.hint or "")
         other.rollback()
     engine.dispose()
     assert counts(put(target, gold.part(TABLE, SOME[:1]))) == [(0, 0, 2, 1)]
@@ -236,6 +237,14 @@ def test_a_text_that_is_too_long_is_refused_and_not_cut(shop, monkeypatch):
 def test_a_server_that_is_gone():
     with pytest.raises(Unreachable, match="nothing was published"):
         put(target_of("mysql://nobody@127.0.0.1:1/nothing"), ByHand().part(TABLE, SOME))
+
+
+def test_whom_the_server_does_not_let_in_is_told_why(shop, monkeypatch):
+    monkeypatch.setenv("TARGET_PASSWORD", "guess-what")
+    target = target_of(f"mysql://{shop.username}@{shop.host}:{shop.port}/shop", password_env="TARGET_PASSWORD")
+    with pytest.raises(PublishError, match="Access denied") as said:
+        put(target, ByHand().part(TABLE, SOME))
+    assert "TARGET_PASSWORD" in (said.value.hint or "") and "guess-what" not in str(said.value)
 
 
 def test_a_server_that_hangs(monkeypatch):

@@ -1,18 +1,22 @@
 """Keeping up with a table by its watermark, with an overlap, and by comparing all rows; nothing lost or twice."""
 
+import dataclasses
+import json
 import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from io import BytesIO
 
 import pytest
 from sqlalchemy import text
 
+from clearer_platform import bronze, gold
 from clearer_platform.bronze import Found
-from clearer_platform.sources.sql import kept
+from clearer_platform.sources.sql import kept, snapshot
 from clearer_platform.sources.sql.columns import Column, Kind
 from clearer_platform.sources.sql.watermarks import capped, lower_of
 from clearer_platform_tests.conftest import client
-from clearer_platform_tests.sources.sql.shops import run
+from clearer_platform_tests.sources.sql.shops import ORDERS, run
 from clearer_platform_tests.sources.sql.test_values import MYSQL, POSTGRESQL
 
 BY_ID = 'watermark = "id"\ncompare = 0'
@@ -94,7 +98,7 @@ def test_updates_and_deletes_that_a_watermark_cannot_see_are_found_and_recorded(
     assert not home.fetch(compare=False)
     add(server, 0)
     assert not ids(home.fetch(compare=False)), "below the watermark"
-    changed, deleted = home.fetch(compare=True)
+    deleted, changed = home.fetch(compare=True)
     assert changed.manifest.extract.found == Found(inserted=1, updated=2, deleted=3) == deleted.manifest.extract.found
     assert (ids([changed]), ids([deleted])) == ([0, 3, 4], [5, 6, 7])
     assert sorted(home.current()) == [0, 1, 2, 3, 4, 8, 9, 10]
@@ -112,9 +116,94 @@ def test_a_comparison_counts_as_far_as_it_read(server, make_home):
     home.fetch()
     add(server, 20, 30)
     run(server, "DELETE FROM orders WHERE id = 1")
-    _, deleted = home.fetch(compare=True)
-    assert deleted.manifest.extract.upper == "30"
+    _, changed = home.fetch(compare=True)
+    assert changed.manifest.extract.upper == "30"
     assert ids(home.fetch(compare=False)) == [30]
+
+
+def test_a_table_that_begins_anew_is_kept_up_with_once_it_was_compared(server, make_home):
+    home = make_home(server, BY_ID)
+    add(server, *range(1, 11))
+    home.fetch()
+    run(server, "DELETE FROM orders")
+    add(server, 1, 2)
+    home.fetch(compare=True)
+    add(server, 3)
+    assert ids(home.fetch(compare=False)) == [2, 3], "what was read once was higher, and is gone"
+    assert not home.fetch(compare=False)
+    assert sorted(home.current()) == [1, 2, 3]
+
+
+def says(home, work):
+    """The note of every order, as gold takes the deliveries together."""
+    home.silver()
+    with gold.picture(home.platform, "eu", "orders", work) as (connection, query):
+        return {row[0]: row[1] for row in connection.execute(f"select id, note from ({query})").fetchall()}
+
+
+def restored(server, home):
+    """A backup of three orders is brought back, since which the server has deleted one and changed another."""
+    add(server, 1, 2, 3)
+    home.fetch()
+    run(server, "DELETE FROM orders WHERE id = 1", "UPDATE orders SET note = 'changed' WHERE id = 2")
+    home.fetch(compare=True)
+    other = dict.fromkeys(("amount", "paid", "placed_at", "due"))
+    lines = "".join(json.dumps({"id": f"{n}", "note": "new", **other}) + "\n" for n in (1, 2, 3))
+    today = home.platform.region("eu").today(datetime.now(UTC))
+    layout, content = home.platform.layout("eu"), BytesIO(lines.encode())
+    bronze.receive(layout, "orders", today, "restored.jsonl", content, origin="backup", restores="backup")
+
+
+def test_what_a_backup_brought_back_and_the_server_has_deleted_goes_again(server, make_home, tmp_path):
+    home = make_home(server, BY_ID)
+    restored(server, home)
+    assert says(home, tmp_path) == {1: "new", 2: "new", 3: "new"}
+    assert ids(home.fetch()) == [2, 3]
+    assert says(home, tmp_path) == {2: "changed", 3: "new"}
+    add(server, 4)
+    assert ids(home.fetch()) == [3, 4], "as before"
+    run(server, "DELETE FROM orders WHERE id = 3")
+    home.fetch(compare=True)
+    assert says(home, tmp_path) == {2: "changed", 4: "new"}
+
+
+def test_what_a_backup_brought_back_stays_where_the_contract_cannot_say_that_it_is_deleted(
+    server, make_home, tmp_path, monkeypatch
+):
+    without = dataclasses.replace(ORDERS, tombstone=None)
+    monkeypatch.setattr(snapshot.Reading, "contract", property(lambda _: without))
+    home = make_home(server, BY_ID)
+    restored(server, home)
+    home.fetch()
+    assert says(home, tmp_path) == {1: "new", 2: "changed", 3: "new"}
+
+
+def test_a_key_that_the_server_writes_otherwise_is_of_the_same_row(server, make_home, tmp_path):
+    """To the comparison one is gone and one has come; to the contract they are one."""
+    is_mysql = server.get_backend_name() == "mysql"
+    run(server, f"ALTER TABLE orders {'MODIFY id' if is_mysql else 'ALTER id TYPE'} VARCHAR(9)")
+    run(server, "INSERT INTO orders (id, note) VALUES ('007', 'new'), ('8', 'old')")
+    home = make_home(server)
+    home.fetch()
+    assert says(home, tmp_path) == {7: "new", 8: "old"}
+    run(server, f"ALTER TABLE orders {'MODIFY id INT' if is_mysql else 'ALTER id TYPE INT USING id::INT'}")
+    home.fetch()
+    assert says(home, tmp_path) == {7: "new", 8: "old"}
+
+
+def test_a_watermark_may_get_another_clock(warehouse, make_home):
+    """What was a time on the wall is hours away from the same digits in UTC."""
+    run(warehouse, POSTGRESQL.replace("TIMESTAMPTZ", "TIMESTAMP"))
+    home = make_home(warehouse, 'watermark = "placed_at"\ncompare = 0')
+    insert = "INSERT INTO orders (id, placed_at) VALUES (:id, :at)"
+    run(warehouse, insert, values=[{"id": 1, "at": "2024-07-01 12:00:00"}])
+    home.fetch()
+    run(warehouse, "ALTER TABLE orders ALTER placed_at TYPE TIMESTAMPTZ USING placed_at AT TIME ZONE 'Europe/Berlin'")
+    run(warehouse, insert, values=[{"id": 2, "at": "2024-07-01 12:30:00+02"}])
+    home.fetch()
+    assert sorted(home.current()) == [1, 2]
+    run(warehouse, insert, values=[{"id": 3, "at": "2024-07-01 12:40:00+02"}])
+    assert ids(home.fetch()) == [2, 3]
 
 
 def test_columns_may_be_called_as_the_comparison_calls_its_own(shop, make_home):
@@ -124,7 +213,7 @@ def test_columns_may_be_called_as_the_comparison_calls_its_own(shop, make_home):
     add(shop, 1, 2, 3)
     home.fetch()
     run(shop, "UPDATE orders SET `rowid` = 9 WHERE id = 1", "DELETE FROM orders WHERE id = 2")
-    changed, deleted = home.fetch(compare=True)
+    deleted, changed = home.fetch(compare=True)
     assert (ids([changed]), ids([deleted])) == ([1], [2])
     assert sorted(home.current()) == [1, 3]
 

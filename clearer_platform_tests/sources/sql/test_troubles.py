@@ -136,6 +136,7 @@ def test_a_password_that_is_wrong_or_not_set(server, make_home, monkeypatch):
     with pytest.raises(DeliveryError) as caught:
         home.fetch()
     assert "guess-what" not in str(caught.value)
+    assert not caught.value.may_pass, "who tries again and again is locked out"
     monkeypatch.delenv("SHOP_PASSWORD")
     with pytest.raises(ClearerError, match="SHOP_PASSWORD is not set"):
         home.fetch()
@@ -179,6 +180,20 @@ def test_a_connection_that_is_cut_is_made_again(server, make_home):
         (delivery,) = home.fetch()
     assert delivery.manifest.record_count == 60_000
     gc.collect()
+
+
+def test_what_a_replica_breaks_off_may_pass(warehouse, make_home):
+    """As a standby does, while rows are sent, to what stands in the way of what it has to replay."""
+    run(
+        warehouse,
+        POSTGRESQL.replace("orders", "kept_orders"),
+        "CREATE FUNCTION conflict() RETURNS TEXT STABLE LANGUAGE plpgsql AS $$ BEGIN"
+        " RAISE 'canceling statement due to conflict with recovery' USING ERRCODE = '40001'; END $$",
+        "INSERT INTO kept_orders (id) VALUES (1)",
+        "CREATE VIEW orders AS SELECT id, conflict() AS note, amount, paid, placed_at, due FROM kept_orders",
+    )
+    with pytest.raises(Unanswered, match="conflict with recovery"):
+        make_home(warehouse, f"{BY_ID}\nattempts = 1").fetch()
 
 
 def test_what_means_no_value_is_another_text_where_one_is_taken(server, make_home):

@@ -60,7 +60,8 @@ def _publish_part(session: Session, target: DatabaseTarget, part: Part, *, trust
         written = rows.merge(session, part, staged, some, keep=keep)
     found = rows.found(session, part, staged if keep else None)
     check(target, part, found, is_whole=some is None)
-    _record(session, part, now)
+    # In mode upsert the target holds rows beside them: buckets would not say what is there.
+    _record(session, part, None if keep else now)
     seconds, counts = time.perf_counter() - started, (written.added, written.changed, written.removed)
     return Published(target.name, *part.name, part.figures.rows, *counts, seconds=seconds, figures=found)
 

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from clearer_platform.databases import Patience, engine_of, said
+from clearer_platform.databases import Patience, engine_of, is_refused, said
 from clearer_platform.errors import Busy, ClearerError, PublishError, Unreachable
 from clearer_platform.regions import DatabaseTarget
 from clearer_platform.silver.sql import identifier
@@ -22,6 +22,18 @@ ALIVE = {
 }
 """So that a server whose machine is gone is noticed within a minute."""
 RECORDS = "clearer_publications"
+TOO_MUCH = "54"
+"""The class of errors that say that PostgreSQL cannot hold something: too long a key, too many columns."""
+LIMITS = (
+    # What others commit while the lock is waited for must be seen, whatever the database's default is.
+    "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    "SET LOCAL client_encoding = 'UTF8'",
+    "SET LOCAL TimeZone = 'UTC'",
+    "SET LOCAL DateStyle = 'ISO, YMD'",
+    # Gold is read meanwhile, however long that takes.
+    "SET LOCAL idle_in_transaction_session_timeout = 0",
+)
+"""What holds for the transaction of every publication."""
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
 
@@ -88,7 +100,7 @@ def lock(session: Session) -> None:
 
 def _limits(cursor: Cursor, target: DatabaseTarget) -> str:
     """Set what holds for this transaction alone; the schema that it is about."""
-    cursor.execute("SET LOCAL client_encoding = 'UTF8'; SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'")
+    cursor.execute("; ".join(LIMITS).encode())
     for name, seconds in (("lock_timeout", target.lock_timeout), ("statement_timeout", target.statement_timeout)):
         cursor.execute(f"SET LOCAL {name} = {int(seconds * 1000)}".encode())
     schema = target.schema_name
@@ -132,10 +144,9 @@ def _error_of(target: DatabaseTarget, error: psycopg.Error) -> ClearerError:
         return PublishError(what, hint="free space on the server and run it again")
     if isinstance(error, errors.DependentObjectsStillExist):
         return PublishError(what, hint="drop the views on the column, publish, and create them again")
-    if isinstance(error, errors.InvalidPassword | errors.InvalidAuthorizationSpecification):
-        return PublishError(what, hint=f"look at the user in url and at {target.password_env or 'password_env'}")
-    if isinstance(error, errors.InvalidCatalogName):
-        return PublishError(what, hint="create the database, or name another in url")
-    if isinstance(error, psycopg.OperationalError):
+    if is_refused(error):
+        where = f"the user and the database in url, and at {target.password_env or 'password_env'}"
+        return PublishError(what, hint=f"look at {where}")
+    if isinstance(error, psycopg.OperationalError) and not (error.sqlstate or "").startswith(TOO_MUCH):
         return Unreachable(what, hint="check the server and the network and run it again")
     return PublishError(what, hint="see what the server's log says of it; the target is as it was")

@@ -69,6 +69,7 @@ def shaped(session: Session, table: Table) -> bool:
 
     Of a table that is not there nothing may be recorded: that is forgotten.
     """
+    _check_names(session, table)
     there = _columns(session, table)
     if not there:
         session.execute(f"DELETE FROM {session.name(RECORDS)} WHERE table_name = %s", table.name)
@@ -135,6 +136,16 @@ def _drop_key(session: Session, table: Table) -> None:
     found = session.value("SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'p'", name)
     if found:
         session.execute(f"ALTER TABLE {name} DROP CONSTRAINT {identifier(found)}")
+
+
+def _check_names(session: Session, table: Table) -> None:
+    """Raise PublishError for a name that PostgreSQL would cut: two might become one."""
+    most = int(session.value("SHOW max_identifier_length"))
+    if too_long := [name for name in (table.name, *table.names) if len(name.encode()) > most]:
+        raise PublishError(
+            f"{table.name}: a name in PostgreSQL has {most} bytes at the most, and {', '.join(too_long)} has more",
+            hint="give it a shorter name in the model, or take the table out of `tables`",
+        )
 
 
 def _check_is_ours(session: Session, table: Table) -> None:

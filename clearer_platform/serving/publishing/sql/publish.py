@@ -16,8 +16,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from clearer_platform.databases import engine_of, said
-from clearer_platform.errors import ClearerError, PublishError, Unreachable
+from clearer_platform.databases import engine_of, is_refused, said
+from clearer_platform.errors import Busy, ClearerError, PublishError, Unreachable
 from clearer_platform.regions import DatabaseTarget
 from clearer_platform.serving.publishing.publication import Advance, Part, Published, check
 from clearer_platform.serving.publishing.reading import Figures, figures_of
@@ -34,6 +34,8 @@ from clearer_platform.serving.publishing.sql.types import DB2, SQLITE, bound, sh
 from clearer_platform.serving.publishing.tables import Table
 
 EXACT = Context(prec=100)
+LOCKED = (1205, 1213, "database is locked")
+"""What MySQL and SQLite answer where somebody holds a lock for too long, or two wait for each other."""
 
 
 def recorded(target: DatabaseTarget) -> dict[Key, str]:
@@ -192,8 +194,14 @@ def _connected(target: DatabaseTarget) -> Iterator[sa.Connection]:
         raise
     except DBAPIError as e:
         what = f"targets.{target.name}: nothing was published: {said(e)}"
+        if is_refused(e):
+            where = f"the user's rights, the database in url, and {target.password_env or 'password_env'}"
+            raise PublishError(what, hint=f"look at {where}") from e
         if e.connection_invalidated or (isinstance(e, sa.exc.OperationalError) and e.statement is None):
             raise Unreachable(what, hint="check the server, the network and the user, and run it again") from e
+        if e.orig is not None and e.orig.args and e.orig.args[0] in LOCKED:
+            hint = f"a reader or another publisher held a lock for more than {target.lock_timeout:g} s: run it again"
+            raise Busy(what, hint=f"{hint}, or raise lock_timeout") from e
         raise PublishError(what, hint="see what the server's log says of it; no row was changed") from e
     except SQLAlchemyError as e:
         raise PublishError(f"targets.{target.name}: nothing was published: {said(e)}") from e
