@@ -63,11 +63,11 @@ def load(
     one.
 
     What is still going on (an open subscription) is looked at on the as-of
-    date: by default the business day of the newest delivery. --as-of reads a
-    table that depends on it as of any other day, --as-of-delivery any table of
-    a region as it was before later deliveries came. Both are built beside what
-    is served, in the region's own work folder, when they are first asked for;
-    that is so with MotherDuck too.
+    date: by default the business day of the newest delivery that the table is
+    made from. --as-of reads a table that depends on it as of any other day,
+    --as-of-delivery any table of a region as it was before later deliveries
+    came. Both are built beside what is served, in the region's own work
+    folder, when they are first asked for; that is so with MotherDuck too.
 
     [bold]Examples[/bold]
 
