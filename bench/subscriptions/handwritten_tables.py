@@ -9,6 +9,7 @@ DAY = (
 )
 """A day that there was, so that no cast can fail; the 29th of February is left to the careful way."""
 TIME = rf'"{DAY} (?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{{6}}"'
+EARLIEST = "TIMESTAMP '1970-01-01'"
 WORD, PRICE = r'"[^"\\\x00-\x1f]*"', r"-?(?:0|[1-9][0-9]{0,5})\.[0-9]{1,2}"
 KINDS = {
     # type: (what a text is not that is none, what a text of the type looks like; a cast alone would take more)
@@ -87,7 +88,7 @@ INTERVALS = Table(
     (
         Field("to_now", "toNow", "true|false", "BOOLEAN"),
         one_of("start_type", "startType", "CUSTOMER_REACTIVATED", "CUSTOMER_REOPENED"),
-        Field("from_date", "fromDate", TIME, "TIMESTAMP"),
+        Field("from_date", "fromDate", TIME, "TIMESTAMP", "greater_than_or_equal_to", f"from_date >= {EARLIEST}"),
         one_of("end_type", "endType", "CUSTOMER_CANCELLED", "CUSTOMER_CLOSED"),
         Field("to_date", "toDate", f"{TIME}|null", "TIMESTAMP", null=True),
     ),
@@ -103,7 +104,7 @@ PERIODS = Table(
     (
         Field("price", "price", PRICE, "DECIMAL(18,2)", "greater_than_or_equal_to", "price >= 0"),
         Field("plan_name", "planName", WORD, check="str_matches", holds=f"regexp_matches(plan_name, '{ID}')"),
-        Field("from_date", "fromDate", TIME, "TIMESTAMP"),
+        Field("from_date", "fromDate", TIME, "TIMESTAMP", "greater_than_or_equal_to", f"from_date >= {EARLIEST}"),
         Field("to_date", "toDate", f"{TIME}|null", "TIMESTAMP", null=True),
         Field("billing_on_date", "billingOnDate", f"{TIME}|null", "TIMESTAMP", null=True),
     ),

@@ -20,6 +20,7 @@ from bench.subscriptions.twice import twice
 ID = r"[^\s](?:.*[^\s])?"
 MONEY = pd.ArrowDtype(pyarrow.decimal128(18, 2))
 FLAGS = {True: True, False: False, "true": True, "false": False}
+EARLIEST = pd.Timestamp("1970-01-01")
 NEVER = pd.Timestamp("2262-01-01")
 NAMES = ["store_id", "install_history", "subscription_history"]
 TABLES = {
@@ -110,15 +111,18 @@ def judge(rows: pd.DataFrame, table: str) -> None:
 def checked(rows: pd.DataFrame, table: str) -> Broken:
     """What the values themselves tell."""
     ends_before = (rows["to_date"] < rows["from_date"]).fillna(False)
+    too_early = (rows["from_date"] < EARLIEST).fillna(False)
     if table == "subscription_periods":
         plans = rows["plan_name"]
         return {
             "price.greater_than_or_equal_to": (rows["price"] < 0).fillna(False).astype(bool),
+            "from_date.greater_than_or_equal_to": too_early,
             "plan_name.str_matches": plans.notna() & ~plans.str.fullmatch(ID, na=False),
             "record.ends_after_it_starts": ends_before,
         }
     start, end = rows["start_type"], rows["end_type"]
     return {
+        "from_date.greater_than_or_equal_to": too_early,
         "start_type.isin": start.notna() & ~start.isin(["CUSTOMER_REACTIVATED", "CUSTOMER_REOPENED"]),
         "end_type.isin": end.notna() & ~end.isin(["CUSTOMER_CANCELLED", "CUSTOMER_CLOSED"]),
         "record.ends_after_it_starts": ends_before,

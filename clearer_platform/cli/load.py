@@ -63,11 +63,11 @@ def load(
     one.
 
     What is still going on (an open subscription) is looked at on the as-of
-    date: by default the business day of the newest delivery. --as-of reads a
-    table that depends on it as of any other day, --as-of-delivery any table of
-    a region as it was before later deliveries came. Both are built beside what
-    is served, in the region's own work folder, when they are first asked for;
-    that is so with MotherDuck too.
+    date: by default the business day of the newest delivery that the table is
+    made from. --as-of reads a table that depends on it as of any other day,
+    --as-of-delivery any table of a region as it was before later deliveries
+    came. Both are built beside what is served, in the region's own work
+    folder, when they are first asked for; that is so with MotherDuck too.
 
     [bold]Examples[/bold]
 
@@ -122,7 +122,7 @@ def _give_out(rows: "pa.Table", form: Format, out: Path | None, work: Path, zone
 def show(rows: "pa.Table", title: str | None, most: int = SHOWN) -> None:
     """Print the first rows as a table, and say how many there are."""
     fitting = _fitting(rows, most)
-    columns = [rows.slice(0, most).column(name).to_pylist() for name in fitting]
+    columns = [_values(rows, name, most) for name in fitting]
     print_table(title, fitting, list(zip(*columns, strict=True)), right=[n for n in fitting if _is_number(rows, n)])
     if len(fitting) < rows.num_columns:
         further = ", ".join(rows.column_names[len(fitting) :])
@@ -140,12 +140,17 @@ def _fitting(rows: "pa.Table", most: int) -> list[str]:
     room = console().width
     fitting: list[str] = []
     for name in rows.column_names:
-        values = rows.slice(0, most).column(name).to_pylist()
-        room -= max([len(name), *(len(shown(value)) for value in values)]) + 2
+        room -= max([len(name), *(len(shown(value)) for value in _values(rows, name, most))]) + 2
         if room < 0 and fitting:
             break
         fitting.append(name)
     return fitting
+
+
+def _values(rows: "pa.Table", name: str, most: int) -> list[object]:
+    from clearer_platform.serving.formats import in_full
+
+    return [in_full(value) for value in rows.slice(0, most).column(name).to_pylist()]
 
 
 def _is_number(rows: "pa.Table", name: str) -> bool:

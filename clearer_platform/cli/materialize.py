@@ -56,8 +56,8 @@ def materialize(
 
     --as-of builds what depends on a date (how long an open subscription has
     gone on) as of that day, and serves it so until gold is built again; by
-    default it is the business day of the newest delivery. It is for all of a
-    region's gold, whichever days are run.
+    default it is the business day of the newest delivery that a table is made
+    from. It is for all of a region's gold, whichever days are run.
 
     [bold]Examples[/bold]
 

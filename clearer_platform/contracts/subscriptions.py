@@ -4,6 +4,7 @@ One delivery is the whole picture: a record a store, with its install intervals 
 arrays. Source of the definitions: the analysis that these metrics continue; its readings are kept beside ours in gold.
 """
 
+from datetime import UTC, datetime
 from typing import Any, Optional
 
 import ibis.expr.datatypes as dt
@@ -14,6 +15,9 @@ from clearer_platform.contracts.fields import ID, Instant, Money
 
 STORE = "The store's id."
 POSITION = "Place of the element in the store's array, from 1."
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+"""What begins earlier has a date that stands for none, such as 0001-01-01: metrics have a row for every day since."""
 
 
 class Stores(pa.DataFrameModel):
@@ -41,7 +45,7 @@ class InstallIntervals(pa.DataFrameModel):
         isin=["CUSTOMER_REACTIVATED", "CUSTOMER_REOPENED"],
         description="How it began, where it was not by installing: CUSTOMER_REACTIVATED or CUSTOMER_REOPENED.",
     )
-    from_date: Instant = pa.Field(description="When it began (UTC).")
+    from_date: Instant = pa.Field(ge=EARLIEST, description="When it began (UTC).")
     end_type: str = pa.Field(
         nullable=True,
         isin=["CUSTOMER_CANCELLED", "CUSTOMER_CLOSED"],
@@ -69,7 +73,7 @@ class SubscriptionPeriods(pa.DataFrameModel):
     position: dt.Int64 = pa.Field(ge=1, description=POSITION)
     price: Money = pa.Field(ge=0, description="Price of the plan for a billing period, in the region's currency.")
     plan_name: str = pa.Field(str_matches=ID, description="Name of the plan.")
-    from_date: Instant = pa.Field(description="When the subscription began (UTC).")
+    from_date: Instant = pa.Field(ge=EARLIEST, description="When the subscription began (UTC).")
     to_date: Instant = pa.Field(nullable=True, description="When it ended (UTC); none while it goes on.")
     billing_on_date: Optional[Instant] = pa.Field(nullable=True, description="Next billing (UTC), where told.")
 

@@ -37,7 +37,7 @@ AS_OF = {
     "as_of": dg.Field(
         dg.Noneable(str),
         default_value=None,
-        description="Build gold as of this day, such as 2025-01-01; by default of the newest delivery's business day.",
+        description="Build gold as of this day, such as 2025-01-01; by default of a table's newest delivery.",
     )
 }
 ACROSS = {

@@ -1,5 +1,6 @@
 """The formats in which a table can be given out."""
 
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
@@ -23,3 +24,8 @@ def format_of(path: Path) -> Format:
         raise ClearerError(
             f"the name of {path} ends in no known format", hint=f"name one with --format: {listed}"
         ) from None
+
+
+def in_full(value: object) -> object:
+    """A decimal as text with all its digits (`0.0000000000`, which Python writes as `0E-10`); else the value itself."""
+    return f"{value:f}" if isinstance(value, Decimal) else value

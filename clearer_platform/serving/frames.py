@@ -38,11 +38,12 @@ def load(
     Without a region, the table built across regions. Days are included at both ends. With a `timezone`, tables that can
     be computed for any zone are (their days begin at that zone's midnight); in all others the instants are shown in it.
 
-    What is still going on is looked at on the as-of date, by default the business day of the newest delivery. `as_of`
-    reads a table that depends on it as of any other day, past or to come; `as_of_delivery` any table of a region as the
-    deliveries for business days up to that one make it: `load("store_lifespan", region="eu", as_of="2025-01-01",
-    as_of_delivery="2024-12-01")`. Either is built when it is first asked for, beside what is served and in the region's
-    own work folder, also where gold is served from MotherDuck.
+    What is still going on is looked at on the as-of date, by default the business day of the newest delivery that
+    the table is made from. `as_of` reads a table that depends on it as of any other day, past or to come;
+    `as_of_delivery` any table of a region as the deliveries for business days up to that one make it:
+    `load("store_lifespan", region="eu", as_of="2025-01-01", as_of_delivery="2024-12-01")`. Either is built when it
+    is first asked for, beside what is served and in the region's own work folder, also where gold is served from
+    MotherDuck.
     """
     if as_ not in KINDS:
         raise ClearerError(f"as_={as_!r} is unknown", hint=f"use one of {', '.join(KINDS)}")

@@ -65,7 +65,7 @@ _PARSING = {
     "not_a_integer": ("{column} is not a whole number that fits {dtype}", MEND),
     "not_a_date": ("{column} is not a date written as {date}", "write it so, or set csv.date of the region"),
     "not_a_timestamp": (
-        "{column} is not a timestamp written as {datetime}",
+        "{column} is not a timestamp in the years 1 to 9999 (in UTC) written as {datetime}",
         "write it so, or set csv.datetime of the region",
     ),
     "not_a_boolean": ("{column} is none of {booleans}", "write it so, or set csv.true and csv.false of the region"),

@@ -67,6 +67,8 @@ def _unreadable(source: TableSource, column: Column, i: int) -> list[Condition]:
     found: list[Condition] = []
     if what := kind(column.dtype):
         breaks = f"r{i} IS NOT NULL AND p{i} IS NULL"
+        if is_zoned(column):
+            breaks += f" OR {zones.state(f'z{i}')} = {zones.OUTSIDE}"
         found.append(Condition(f"{name}.not_a_{what}", name, breaks, _not_a(column, source.csv)))
     if is_zoned(column):
         state = zones.state(f"z{i}")
@@ -110,5 +112,6 @@ def _not_a(column: Column, csv: CsvFormat) -> str:
     if what == "boolean":
         return f"not one of {literals([*csv.true, *csv.false])}"
     if what in ("date", "timestamp"):
-        return f"not a possible {what} written as {csv.date if what == 'date' else csv.datetime}"
+        years = " in the years 1 to 9999 in UTC" if is_zoned(column) else ""
+        return f"not a possible {what}{years} written as {csv.date if what == 'date' else csv.datetime}"
     return f"not {'an' if what == 'integer' else 'a'} {what}{thousands}"

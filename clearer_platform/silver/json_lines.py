@@ -24,7 +24,10 @@ from clearer_platform.silver.outcome import Refusal
 from clearer_platform.silver.records import Buffer, Flags, Records
 
 ENCODING = "utf-8"
-MALFORMED = "not one JSON object: a bracket, quote or comma out of place, a key twice, NaN or Infinity, or a NUL"
+MALFORMED = (
+    "not one JSON object: a bracket, quote or comma out of place, a key twice, "
+    "NaN or Infinity, NUL, or half a surrogate pair"
+)
 """What is wrong with a malformed line."""
 MOST_UNKNOWN = 500
 """Keys unknown to the contract above which values must have been taken for keys."""

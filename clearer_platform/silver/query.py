@@ -108,12 +108,12 @@ class Judgement:
         return self.source.of_column(self.contract.columns[i].name)
 
     def _resolved(self, i: int) -> str:
-        """The instant of a local time; NULL where the policy rejects it."""
-        state = zones.state(f"z{i}")
+        """The instant of a local time; NULL where there is none, or the policy rejects it."""
+        refused = [zones.OUTSIDE]
+        refused += [zones.GAP] if self.source.gap == "reject" else []
+        refused += [zones.FOLD] if self.source.fold == "reject" else []
         utc = f"make_timestamptz(epoch_us(p{i}) - {zones.offset(f'z{i}')}::BIGINT * 1000000)"
-        if self.source.gap == "reject":
-            utc = f"CASE WHEN {state} <> {zones.GAP} THEN {utc} END"
-        return f"CASE WHEN {state} <> {zones.FOLD} THEN {utc} END" if self.source.fold == "reject" else utc
+        return f"CASE WHEN {zones.state(f'z{i}')} NOT IN ({', '.join(map(str, refused))}) THEN {utc} END"
 
     @property
     def _is_gone(self) -> str:

@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 
 from clearer_platform.regions import TableSource
 
-NORMAL, GAP, FOLD = 0, 1, 2
+NORMAL, GAP, FOLD, OUTSIDE = 0, 1, 2, 3
 STEP = timedelta(hours=3)
 STATES = 4
 EAST = 1_000_000
-"""A code is (offset in seconds + EAST) * STATES + one of the three above: one integer, never negative."""
+"""A code is (offset in seconds + EAST) * STATES + one of the states above: one integer, never negative."""
 
 
 class Piece(NamedTuple):
@@ -84,7 +84,19 @@ def pieces_of_year(zone: str, fold: str, year: int) -> tuple[Piece, ...]:
             pieces += [Piece(after, chosen, FOLD), Piece(before, t.after, NORMAL)]
     earlier = [piece for piece in pieces if piece.start <= start]
     first = earlier[-1] if earlier else Piece(start, _offset_before(zone, year), NORMAL)
-    return (first._replace(start=start), *(piece for piece in pieces if start < piece.start < end))
+    return _within_calendar([first._replace(start=start), *(piece for piece in pieces if start < piece.start < end)])
+
+
+def _within_calendar(pieces: list[Piece]) -> tuple[Piece, ...]:
+    """The pieces, and which local times at either end of the calendar are in no year from 1 to 9999 in UTC."""
+    first, last = pieces[0], pieces[-1]
+    if first.start == datetime.min and first.offset > 0:
+        begins = datetime.min + timedelta(seconds=first.offset)
+        pieces = [first._replace(state=OUTSIDE), first._replace(start=begins), *pieces[1:]]
+    if last.start.year == datetime.max.year and last.offset < 0:
+        ends = datetime.max + timedelta(seconds=last.offset, microseconds=1)
+        pieces = [*pieces, last._replace(start=ends, state=OUTSIDE)]
+    return tuple(pieces)
 
 
 @lru_cache(maxsize=10_000)

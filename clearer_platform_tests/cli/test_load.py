@@ -20,7 +20,9 @@ def test_load_in_every_format(cli, tmp_path):
     out = tmp_path / "out.parquet"
     assert f"2 rows written to {out}" in cli(*load, "--out", out).stderr
     assert pq.read_table(out).column("revenue").to_pylist() == [Decimal("12.50"), Decimal("7.25")]
-    assert "12.50" in cli(*load).stdout
+    shown = cli(*load).stdout
+    assert "12.50" in shown and "0.0000000000" in shown, "what is pending, in the reporting currency"
+    assert "0E-10" not in shown
     assert [p.name for p in tmp_path.iterdir()] == ["out.parquet"]
 
 

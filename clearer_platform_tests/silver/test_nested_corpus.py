@@ -81,6 +81,8 @@ ARRAYS = [
     (f"[{OPEN.replace('true', '{}')}]", places(["to_now.not_a_boolean"])),
     (f"[{OPEN.replace('true', '[true]')}]", places(["to_now.not_a_boolean"])),
     (f"[{interval('2022-02-30', None)}]", places(["from_date.not_a_timestamp"])),
+    (f"[{interval('1970-01-01', None)}]", places([])),
+    (f"[{interval('0001-01-01', None)}]", places(["from_date.greater_than_or_equal_to"])),
     (f"[{interval('2022-05-01', None, fromDate=20220501)}]", places(["from_date.not_a_timestamp"])),
     (f"[{interval('2022-05-01', None, fromDate='')}]", places(["from_date.not_a_timestamp"])),
     (f"[{interval('2022-05-01', None, startType='CUSTOMER_BORED')}]", places(["start_type.isin"])),
@@ -136,6 +138,8 @@ ELEMENTS = [
     (period(planName="Übergröße 大 \U0001f600"), []),
     (period(planName="X").replace("X", "Übergröße 大 \U0001f600"), []),
     (period(last=None), []),
+    (period(first="1969-12-31"), ["from_date.greater_than_or_equal_to"]),
+    (period(last="9999-12-31"), []),
     (period(last="2022-05-01"), ["record.ends_after_it_starts"]),
     (period(billingOnDate="2022-13-01 00:00:00.000000"), ["billing_on_date.not_a_timestamp"]),
 ]  # fmt: skip

@@ -96,6 +96,25 @@ def test_the_first_and_the_last_years(year: int) -> None:
     assert ask("Europe/Berlin", "earlier", times) == [expect("Europe/Berlin", "earlier", t) for t in times]
 
 
+@pytest.mark.parametrize(
+    ("zone", "rules"),
+    [
+        ("Europe/Berlin", [["at.not_a_timestamp"], [], [], []]),
+        ("America/New_York", [[], [], [], ["at.not_a_timestamp"]]),
+        ("UTC", [[], [], [], []]),
+    ],
+)
+def test_an_instant_outside_the_years_of_the_calendar_is_none(make_region, zone, rules) -> None:
+    """What reads it as a date fails on the year 0 or 10000: one such row would make its whole table unreadable."""
+    times = ["0001-01-01 00:53:27", "0001-01-01 00:53:28", "9999-12-31 18:59:59", "9999-12-31 19:00:00"]
+    judged = make_region(timezone=zone, gap="forward").judge(
+        "id,at,amount,born,note\n" + "".join(f"a,{time},1,,\n" for time in times)
+    )
+    assert [row["_rules"] for row in judged.rows] == rules
+    assert [row["at"] is None for row in judged.rows] == [row["_event_day"] is None for row in judged.rows]
+    assert [row["at"] is None for row in judged.rows] == [bool(broken) for broken in rules]
+
+
 LOCAL = "id,at,amount,born,note\na,2024-03-31 02:30:00,1,,\nb,2024-10-27 02:30:00,1,,\nc,2015-10-25 02:30:00,1,,\n"
 
 

@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Annotated, Any
 
+import pyarrow as pa
 from fastapi import Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
@@ -21,6 +22,7 @@ from clearer_platform.serving.api.access import (
 from clearer_platform.serving.api.answers import CSV, Wish, as_csv, csv
 from clearer_platform.serving.api.problems import Problem
 from clearer_platform.serving.api.service import Service
+from clearer_platform.serving.formats import in_full
 from clearer_platform.serving.reading import read
 
 router = endpoints("tables", "/tables", 406)
@@ -102,12 +104,16 @@ async def read_table(
     if wish == CSV:
         answer = response = await service.workers.run(csv, part, service.platform.layout(caller.region).work)
     else:
-        rows = await service.workers.run(part.to_pylist)
+        rows = await service.workers.run(_rows, part)
         answer = Rows(table=table, region=caller.region, rows=rows, more=more)
     if more:
         further = request.url.include_query_params(offset=offset + limit)
         response.headers["Link"] = f'<{further.path}?{further.query}>; rel="next"'
     return answer
+
+
+def _rows(part: pa.Table) -> list[dict[str, Any]]:
+    return [{name: in_full(value) for name, value in row.items()} for row in part.to_pylist()]
 
 
 def _listed(service: Service, caller: Caller) -> list[Table]:

@@ -45,7 +45,7 @@ create table gold.departments_above_mean (region varchar, year integer, id bigin
 insert into gold.departments_above_mean values
   ('mx', 2021, 9, 'Legal', 5), ('mx', 2021, 3, 'Sales', 5), ('mx', 2021, 7, '@Home', 8), ('mx', 2020, 1, 'Old', 99);
 create table gold.branch_performance as
-  select 'mx' as region, 'b' || n as branch_name, (n / 7)::decimal(18, 2) as revenue, n - 3 as change
+  select 'mx' as region, 'b' || n as branch_name, (n / 7)::decimal(18, 8) as revenue, n - 3 as change
   from range(5) as numbers(n);
 """
 """What a build might have written for mx."""

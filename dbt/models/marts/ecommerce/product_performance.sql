@@ -7,7 +7,8 @@ with sold as (
         count(*) as transactions,
         cast({{ sum_where('quantity', "status_value = 'Completed'") }} as bigint) as units,
         {{ sum_where('total_amount', "status_value = 'Completed'") }} as revenue,
-        sum(reporting_amount) filter (where status_value = 'Completed') as reporting_revenue,
+        -- Zero, not null, where a rate is known and nothing was completed.
+        case when count(fx_rate) > 0 then {{ sum_where('reporting_amount', "status_value = 'Completed'") }} end as reporting_revenue,
         count(distinct branch) as branches,
         min(day) as first_day,
         max(day) as last_day
