@@ -223,14 +223,14 @@ def _versions(folder: str) -> Iterator[tuple[str, str]]:
         return
     for entry in entries:
         try:
-            if entry.is_dir():
-                if not entry.is_symlink():
-                    yield from _versions(entry.path)
-            elif not entry.name.startswith(PARTIAL):
+            if entry.is_dir(follow_symlinks=False):
+                yield from _versions(entry.path)
+            elif entry.is_file() and not entry.name.startswith(PARTIAL):  # To read a pipe would be to wait for ever.
                 status = entry.stat()
                 yield entry.path, f"{status.st_size}-{status.st_mtime_ns}"
-        except FileNotFoundError:
-            continue  # It has gone meanwhile.
+        except OSError as e:
+            if e.errno not in (errno.ENOENT, errno.ELOOP):  # It has gone meanwhile, or is a link to itself.
+                raise
 
 
 def _remote_version(info: Mapping[str, Any]) -> str:
