@@ -16,7 +16,7 @@ from typing import Any
 
 from upath import UPath
 
-from clearer_platform.errors import ClearerError, StorageError, Unreachable
+from clearer_platform.errors import ClearerError, StorageError, Unreachable, causes
 
 PARTIAL = ".partial-"
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -63,12 +63,7 @@ def reported(action: str, path: UPath | Path | str) -> Iterator[None]:
 
 def _system_error(error: BaseException) -> OSError | None:
     """The network's error that led to another one, if one did. (What cannot be unpacked is an OSError as well.)"""
-    found: BaseException | None = error
-    while found is not None:
-        if isinstance(found, ConnectionError | TimeoutError | socket.gaierror):
-            return found
-        found = found.__cause__ or found.__context__
-    return None
+    return next((e for e in causes(error) if isinstance(e, ConnectionError | TimeoutError | socket.gaierror)), None)
 
 
 def aside(target: Path) -> Path:

@@ -136,6 +136,14 @@ def test_ctrl_c_is_130(empty, monkeypatch):
     assert "interrupted" in empty.error("status", code=130)
 
 
+def test_ctrl_c_while_a_compiled_module_is_imported_is_130(empty, monkeypatch):
+    def interrupted_import(*_: object, **__: object) -> None:
+        raise ImportError("initialization failed") from KeyboardInterrupt()
+
+    monkeypatch.setattr("clearer_platform.serving.facts.gather", interrupted_import)
+    assert "interrupted" in empty.error("status", code=130)
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.2])
 def test_ctrl_c_in_a_process_is_130_and_no_trace(empty, delay):
     script = f"import sys; sys.argv = ['clearer', 'status', '--home', {str(empty.home)!r}]\n"
