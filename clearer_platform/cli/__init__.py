@@ -16,9 +16,9 @@ COLLECTED_EVERY = 200_000
 
 def main() -> None:
     """The `clearer` script."""
-    collect_rarely()
-    prepare_streams()
     try:
+        collect_rarely()
+        prepare_streams()
         from clearer_platform.cli.app import app
 
         app(prog_name="clearer")
