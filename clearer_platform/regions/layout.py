@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from upath import UPath
 
 from clearer_platform.errors import Busy, RegistryError
-from clearer_platform.storage import is_local, local
+from clearer_platform.storage import is_local, local, reported
 
 GLOBAL = "global"
 """What is built across regions is named so where a region's name stands otherwise; no region may be."""
@@ -84,17 +84,25 @@ class Layout:
 
     @contextmanager
     def lock(self, what: str) -> Iterator[None]:
-        """Hold this root's lock called `what`; the kernel frees it when the process dies. Raises Busy on time-out."""
-        self.work.mkdir(parents=True, exist_ok=True)
+        """Hold this root's lock called `what`; the kernel frees it when the process dies.
+
+        Raises Busy on time-out, and StorageError where there can be no lock.
+        """
         path = self.work / f"{what}.lock"
+        lock = FileLock(path, timeout=self.lock_timeout)
+        with reported("lock", path):
+            self.work.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire()
+            except Timeout as e:
+                raise Busy(
+                    f"{self.name}: another process has held {path} for more than {self.lock_timeout:g} s",
+                    hint="wait for the other run to end, or raise CLEARER_LOCK_TIMEOUT",
+                ) from e
         try:
-            with FileLock(path, timeout=self.lock_timeout):
-                yield
-        except Timeout as e:
-            raise Busy(
-                f"{self.name}: another process has held {path} for more than {self.lock_timeout:g} s",
-                hint="wait for the other run to end, or raise CLEARER_LOCK_TIMEOUT",
-            ) from e
+            yield
+        finally:
+            lock.release()
 
 
 def layout_of(
