@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clearer_platform.bronze import DamagedDelivery, Receipt, current, history, is_intact, receive, slots
-from clearer_platform.errors import Busy, DeliveryError, StorageError
+from clearer_platform.errors import Busy, DeliveryError, RegistryError, StorageError
 from clearer_platform.regions import Layout
 
 DAY = date(2024, 3, 31)
@@ -147,3 +147,11 @@ def test_a_lock_that_is_held_is_waited_for_and_then_said(layout):
         pass
     with impatient.lock("bronze"):
         pass
+
+
+def test_a_region_that_was_renamed_is_told_from_the_one_that_delivered(layout):
+    deliver(layout, b"x")
+    renamed = replace(layout, name="europe")
+    for look in (lambda: slots(renamed, "sales"), lambda: deliver(renamed, b"y")):
+        with pytest.raises(RegistryError, match=r"was delivered by the region 'eu'.* is the root of 'europe'"):
+            look()
