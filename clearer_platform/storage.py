@@ -14,9 +14,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from upath import UPath
 
-from clearer_platform.errors import ClearerError, StorageError, Unreachable, causes
+from clearer_platform.errors import Busy, ClearerError, StorageError, Unreachable, causes
 
 PARTIAL = ".partial-"
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -64,6 +65,29 @@ def reported(action: str, path: UPath | Path | str) -> Iterator[None]:
 def _system_error(error: BaseException) -> OSError | None:
     """The network's error that led to another one, if one did. (What cannot be unpacked is an OSError as well.)"""
     return next((e for e in causes(error) if isinstance(e, ConnectionError | TimeoutError | socket.gaierror)), None)
+
+
+@contextmanager
+def locked(path: Path, timeout: float, whose: str) -> Iterator[None]:
+    """Hold the lock at `path`; the kernel frees it when the process dies.
+
+    Raises Busy, naming `whose` it is, where another holds it for longer than `timeout` seconds, and StorageError where
+    there can be no lock.
+    """
+    lock = FileLock(path, timeout=timeout)
+    with reported("lock", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except Timeout as e:
+            raise Busy(
+                f"{whose}: another process has held {path} for more than {timeout:g} s",
+                hint="wait for the other run to end, or raise CLEARER_LOCK_TIMEOUT",
+            ) from e
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def aside(target: Path) -> Path:

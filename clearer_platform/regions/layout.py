@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from filelock import FileLock, Timeout
 from upath import UPath
 
-from clearer_platform.errors import Busy, RegistryError
-from clearer_platform.storage import is_local, local, reported
+from clearer_platform.errors import RegistryError
+from clearer_platform.storage import is_local, local, locked
 
 GLOBAL = "global"
 """What is built across regions is named so where a region's name stands otherwise; no region may be."""
@@ -88,21 +87,8 @@ class Layout:
 
         Raises Busy on time-out, and StorageError where there can be no lock.
         """
-        path = self.work / f"{what}.lock"
-        lock = FileLock(path, timeout=self.lock_timeout)
-        with reported("lock", path):
-            self.work.mkdir(parents=True, exist_ok=True)
-            try:
-                lock.acquire()
-            except Timeout as e:
-                raise Busy(
-                    f"{self.name}: another process has held {path} for more than {self.lock_timeout:g} s",
-                    hint="wait for the other run to end, or raise CLEARER_LOCK_TIMEOUT",
-                ) from e
-        try:
+        with locked(self.work / f"{what}.lock", self.lock_timeout, self.name):
             yield
-        finally:
-            lock.release()
 
 
 def layout_of(
