@@ -201,13 +201,14 @@ class Registry(Entry):
         return [name for name in self.regions if not target.regions or name in target.regions]
 
     @model_validator(mode="after")
-    def _holidays_are_in_the_calendar(self) -> "Registry":
+    def _days_are_in_the_calendar(self) -> "Registry":
         for region in self.regions.values():
-            if outside := sorted(day for day in region.own_holidays if day not in self.calendar):
-                first, last = self.calendar.first, self.calendar.last
-                raise ValueError(
-                    f"regions.{region.name}.own_holidays: {outside[0]} is not in the calendar ({first} to {last})"
-                )
+            for what, days in (("start", [region.start]), ("own_holidays", sorted(region.own_holidays))):
+                if outside := [day for day in days if day not in self.calendar]:
+                    first, last = self.calendar.first, self.calendar.last
+                    raise ValueError(
+                        f"regions.{region.name}.{what}: {outside[0]} is not in the calendar ({first} to {last})"
+                    )
         return self
 
     def region(self, name: str) -> Region:

@@ -45,6 +45,8 @@ def registry_file(folder: Path, text: str | bytes) -> Path:
         (SMALL + '[regions.eu.tables.sales]\ncsv = { delimiter = ";;" }', "delimiter"),
         (SMALL + '[regions.eu.tables.sales]\ndays = ["someday"]', "days"),
         (SMALL + 'leaves = "everything"', "regions.eu.leaves"),
+        (SMALL + "start = 0001-01-01", r"regions.eu.start: 0001-01-01 is not in the calendar \(1970-01-01 to 2069"),
+        (SMALL + "start = 2070-01-01", "regions.eu.start: 2070-01-01 is not in the calendar"),
         (SMALL + 'cutoff = "late"', "regions.eu.cutoff"),
         (SMALL + "cutoff = 6", "written as 06:00:00"),
         (SMALL + "[regions.eu.tables.sales.batches]\nsize = 0", "greater than or equal to 1"),
