@@ -122,7 +122,7 @@ def _give_out(rows: "pa.Table", form: Format, out: Path | None, work: Path, zone
 def show(rows: "pa.Table", title: str | None, most: int = SHOWN) -> None:
     """Print the first rows as a table, and say how many there are."""
     fitting = _fitting(rows, most)
-    columns = [rows.slice(0, most).column(name).to_pylist() for name in fitting]
+    columns = [_values(rows.slice(0, most), name) for name in fitting]
     print_table(title, fitting, list(zip(*columns, strict=True)), right=[n for n in fitting if _is_number(rows, n)])
     if len(fitting) < rows.num_columns:
         further = ", ".join(rows.column_names[len(fitting) :])
@@ -140,12 +140,20 @@ def _fitting(rows: "pa.Table", most: int) -> list[str]:
     room = console().width
     fitting: list[str] = []
     for name in rows.column_names:
-        values = rows.slice(0, most).column(name).to_pylist()
+        values = _values(rows.slice(0, most), name)
         room -= max([len(name), *(len(shown(value)) for value in values)]) + 2
         if room < 0 and fitting:
             break
         fitting.append(name)
     return fitting
+
+
+def _values(rows: "pa.Table", name: str) -> list[object]:
+    """A column's values; as text where Python has no such days, as the last of 9999 is in a zone further east."""
+    try:
+        return list(rows.column(name).to_pylist())
+    except (OverflowError, ValueError):
+        return list(rows.column(name).cast("string").to_pylist())
 
 
 def _is_number(rows: "pa.Table", name: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-VALIDATION_VERSION = "2"
+VALIDATION_VERSION = "3"
 """Raised whenever this package judges or types a row differently: every silver file is then due again."""
 
 REJECTED_SHARE = "delivery.rejected_share"

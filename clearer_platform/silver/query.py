@@ -69,13 +69,18 @@ class Judgement:
         rejecting, noted = self.conditions
         values = _list(f"{parsed(columns[i].dtype, f'r{i}', self.source.csv)} AS p{i}" for i in self.delivered.values())
         codes = _list(f"{zones.code(f'p{i}', self._of(i), years)} AS z{i}" for i in self.zoned)
-        typed = _list(f"{self._typed(c, i)} AS {identifier(c.name)}" for i, c in enumerate(columns))
+        typed = _list(f"{self._typed(c, i, years)} AS {identifier(c.name)}" for i, c in enumerate(columns))
         flags = _list(
             [f"{c.breaks} AS b{i}" for i, c in enumerate(rejecting)]
             + [f"{c.breaks} AS w{i}" for i, c in enumerate(noted)]
         )
         broken = [(f"b{i}", literal(c.rule)) for i, c in enumerate(rejecting)]
         broken += [(f"p{i} IS NOT NULL AND z{i} IS NULL", f"{literal(FAR)} || year(p{i})") for i in self.zoned]
+        broken += [
+            (beyond, literal(f"{columns[i].name}.not_a_timestamp"))
+            for i in self.zoned
+            if (beyond := self._beyond(i, years))
+        ]
         warned = [(f"w{i}", literal(c.rule)) for i, c in enumerate(noted)]
         rules, place = _names(broken), "_file"
         if self.contract.nested:
@@ -91,13 +96,13 @@ class Judgement:
             FROM (SELECT *{values}
             FROM {texts})))))"""
 
-    def _typed(self, column: Column, i: int) -> str:
+    def _typed(self, column: Column, i: int, years: Sequence[int]) -> str:
         """The column's final value."""
         if column.name in self.given:
             return f"g{i}"
         if column.name not in self.delivered:
             return self.constants[column.name]
-        value = self._resolved(i) if i in self.zoned else f"p{i}"
+        value = self._resolved(i, years) if i in self.zoned else f"p{i}"
         if column.default is None or column.required:
             return value
         # Not where a text stands that could not be read: that row is rejected, not filled.
@@ -107,13 +112,18 @@ class Judgement:
         """How column `i` is read."""
         return self.source.of_column(self.contract.columns[i].name)
 
-    def _resolved(self, i: int) -> str:
-        """The instant of a local time; NULL where the policy rejects it."""
+    def _resolved(self, i: int, years: Sequence[int]) -> str:
+        """The instant of a local time; NULL where the policy rejects it, and beyond the years that there are."""
         state = zones.state(f"z{i}")
         utc = f"make_timestamptz(epoch_us(p{i}) - {zones.offset(f'z{i}')}::BIGINT * 1000000)"
+        if beyond := self._beyond(i, years):
+            utc = f"CASE WHEN NOT {beyond} THEN {utc} END"
         if self.source.gap == "reject":
             utc = f"CASE WHEN {state} <> {zones.GAP} THEN {utc} END"
         return f"CASE WHEN {state} <> {zones.FOLD} THEN {utc} END" if self.source.fold == "reject" else utc
+
+    def _beyond(self, i: int, years: Sequence[int]) -> str | None:
+        return zones.beyond(f"p{i}", f"z{i}", years)
 
     @property
     def _is_gone(self) -> str:

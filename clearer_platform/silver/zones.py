@@ -50,6 +50,17 @@ def offset(code: str) -> str:
     return f"({code} // {STATES} - {EAST})"
 
 
+def beyond(local: str, code: str, years: Iterable[int]) -> str | None:
+    """SQL for whether the instant of a local time is in no year that Python has; None where `years` hold no such.
+
+    The engine has such instants, and whoever reads a table into Python would stumble over a single one.
+    """
+    first, last = (_microseconds(moment) for moment in (datetime.min, datetime.max))
+    if {datetime.min.year, datetime.max.year}.isdisjoint(years):
+        return None
+    return f"(epoch_us({local}) - {offset(code)}::BIGINT * 1000000) NOT BETWEEN {first} AND {last}"
+
+
 def state(code: str) -> str:
     """SQL for the state in a code."""
     return f"({code} % {STATES})"
@@ -126,6 +137,11 @@ def _halved(zone: str, low: datetime, high: datetime, before: int) -> datetime:
         middle = low + timedelta(seconds=(high - low) // timedelta(seconds=2))
         low, high = (middle, high) if _offset(zone, middle) == before else (low, middle)
     return high
+
+
+def _microseconds(moment: datetime) -> int:
+    """Since 1970, exactly."""
+    return (moment - datetime(1970, 1, 1)) // timedelta(microseconds=1)
 
 
 def _runs(years: list[int]) -> list[tuple[int, int]]:

@@ -96,6 +96,17 @@ def test_the_first_and_the_last_years(year: int) -> None:
     assert ask("Europe/Berlin", "earlier", times) == [expect("Europe/Berlin", "earlier", t) for t in times]
 
 
+def test_an_instant_of_no_year_that_there_is() -> None:
+    """Any of them would stop whoever reads the table into Python."""
+    one = source("America/New_York")
+    times = ["0001-01-01 00:00:00", "9999-12-31 18:59:59.999999", "9999-12-31 19:00:00", "9999-12-31 23:59:59"]
+    beyond = zones.beyond("p", zones.code("p", one, [1, 9999]), [1, 9999])
+    values = ", ".join(f"({n}, TIMESTAMP '{time}')" for n, time in enumerate(times))
+    found = connection().execute(f"SELECT {beyond} FROM (VALUES {values}) t(i, p) ORDER BY i").fetchall()
+    assert [row[0] for row in found] == [False, False, True, True]
+    assert zones.beyond("p", "z", [2, 2024, 9998]) is None
+
+
 LOCAL = "id,at,amount,born,note\na,2024-03-31 02:30:00,1,,\nb,2024-10-27 02:30:00,1,,\nc,2015-10-25 02:30:00,1,,\n"
 
 
