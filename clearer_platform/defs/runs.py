@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from clearer_platform.definitions import build_defs
 from clearer_platform.defs.internals import are_known, fitting, without
 from clearer_platform.defs.jobs import REGION_DAYS
-from clearer_platform.defs.names import GOLD, RANGE_END, RANGE_START, partition_key, ranges, split
+from clearer_platform.defs.names import GOLD, RANGE_END, RANGE_START, is_partition, partition_key, ranges, split
 from clearer_platform.defs.reporting import Progress, Trouble, causes, is_interrupted, told
 from clearer_platform.defs.resources import silent
 from clearer_platform.defs.steps import REGION_DAYS_STEP
@@ -111,7 +111,11 @@ def materialize(
     """
     defs = build_defs(platform, progress=dg.ResourceDefinition.hardcoded_resource(progress))
     run = partial(_run, defs.resolve_job_def(REGION_DAYS), instance)
-    wanted = [(region, days) for region, asked in plan.items() for days in ranges(asked)]
+    wanted = [
+        (region, days)
+        for region, asked in plan.items()
+        for days in ranges(day for day in asked if is_partition(platform.registry, day))
+    ]
     with _recording(platform.settings.dagster_home):
         return [
             run(_config(as_of, across=number == len(wanted)), region, days)

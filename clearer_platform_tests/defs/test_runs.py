@@ -65,6 +65,16 @@ def test_one_run_a_region_and_range_with_its_own_outcome(platform: Platform, bui
     }
 
 
+def test_days_without_a_partition_are_not_run(platform: Platform, built: Gold, delivered: Deliver) -> None:
+    """As when the registry's start was moved on after something had been delivered: the others are run all the same."""
+    delivered("south", day(0))
+    never = [platform.registry.start - timedelta(days=1), date(9999, 12, 31)]
+    with instance(platform) as home:
+        (outcome,) = materialize(platform, home, {"south": [*never, day(0)]})
+        assert (outcome.days, outcome.success) == ((day(0),), True)
+        assert materialize(platform, home, {"south": never}) == []
+
+
 def test_a_second_run_changes_nothing_that_is_right(platform: Platform, built: Gold, delivered: Deliver) -> None:
     """And the instance remembers both."""
     delivered("south", day(0))
