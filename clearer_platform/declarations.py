@@ -15,7 +15,7 @@ def read_toml(path: Path, what: str, kind: type[ClearerError], *, absent: str) -
     Raises an error of this `kind`.
     """
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8-sig"))  # Some editors begin a file with a byte-order mark.
     except FileNotFoundError as e:
         raise kind(f"there is no {what} at {path}", hint=absent) from e
     except UnicodeDecodeError as e:

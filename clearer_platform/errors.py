@@ -1,5 +1,6 @@
 """The errors a user can cause. Each says what is wrong, where, why, and what to do; none is shown as a traceback."""
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -31,6 +32,14 @@ def _restored(kind: type[ClearerError], args: tuple[Any, ...], state: dict[str, 
     error = kind.__new__(kind, *args)
     error.__dict__.update(state)
     return error
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """An error, and those that led to it, the first of them last."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__ or found.__context__
 
 
 class RegistryError(ClearerError):

@@ -1,6 +1,7 @@
 """The platform as one value: settings, registry and contracts, read once and handed to whatever needs them."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,6 +27,7 @@ class Platform:
         """The platform that the settings describe. Raises RegistryError or ContractError."""
         settings = settings or Settings()
         platform = cls(settings, load_registry(settings.registry_path), load_contracts(settings.contract_modules))
+        _check_roots(platform)
         for contract in platform.contracts.values():
             _check_nesting(platform, contract)
             _check_references(platform, contract)
@@ -82,6 +84,23 @@ class Platform:
         """Where cross-region data is kept."""
         registry, settings = self.registry, self.settings
         return layout_of(GLOBAL, registry.root, None, registry.options, settings.home, settings.lock_timeout)
+
+
+def _check_roots(platform: Platform) -> None:
+    """Raise RegistryError for a root within another: two would take each other's data for their own."""
+    layouts = [platform.global_layout, *(platform.layout(region) for region in platform.registry.regions)]
+    places = sorted((place, n) for n, layout in enumerate(layouts) for place in layout.places)
+    outer, owner = places[0]
+    for place, n in places:
+        if not place.startswith(outer):
+            outer, owner = place, n
+        elif n != owner:
+            one, other = layouts[owner], layouts[n]
+            raise RegistryError(
+                f"the roots of {one.name} ({one.root}) and {other.name} ({other.root}), or their work folders, are the "
+                "same, or one lies in the other",
+                hint="give each region, and what is built across them, a folder or bucket of its own",
+            )
 
 
 def _check_nesting(platform: Platform, contract: Contract) -> None:
@@ -167,9 +186,18 @@ def _check_entry(platform: Platform, region: Region, table: str) -> None:
         _check_columns(f"{where}.{table}.nested.{name}", columns, children[name])
 
 
-def _check_columns(where: str, columns: Iterable[str], contract: Contract) -> None:
-    """Raise UnknownName for a column that is not delivered: a nested table's key is where its element stands."""
+def _check_columns(where: str, columns: Mapping[str, str], contract: Contract) -> None:
+    """Raise for a column that is not delivered (a nested table's key is where its element stands), or not alone."""
     known = [c.name for c in contract.columns if not (contract.nested and c.name in contract.key)]
     for column in columns:
         if column not in known:
             raise UnknownName(f"column in {where}", column, known)
+    by_header = defaultdict[str, list[str]](list)
+    for column in known:
+        by_header[columns.get(column, column)].append(column)
+    for header, readers in by_header.items():
+        if len(readers) > 1:
+            raise RegistryError(
+                f"{where}: {' and '.join(readers)} would be read from the same column of the file, {header!r}",
+                hint="name another for one of them; a column that is not named here is read from that of its own name",
+            )

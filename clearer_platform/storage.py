@@ -14,9 +14,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from upath import UPath
 
-from clearer_platform.errors import ClearerError, StorageError, Unreachable
+from clearer_platform.errors import Busy, ClearerError, StorageError, Unreachable, causes
 
 PARTIAL = ".partial-"
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -63,12 +64,30 @@ def reported(action: str, path: UPath | Path | str) -> Iterator[None]:
 
 def _system_error(error: BaseException) -> OSError | None:
     """The network's error that led to another one, if one did. (What cannot be unpacked is an OSError as well.)"""
-    found: BaseException | None = error
-    while found is not None:
-        if isinstance(found, ConnectionError | TimeoutError | socket.gaierror):
-            return found
-        found = found.__cause__ or found.__context__
-    return None
+    return next((e for e in causes(error) if isinstance(e, ConnectionError | TimeoutError | socket.gaierror)), None)
+
+
+@contextmanager
+def locked(path: Path, timeout: float, whose: str) -> Iterator[None]:
+    """Hold the lock at `path`; the kernel frees it when the process dies.
+
+    Raises Busy, naming `whose` it is, where another holds it for longer than `timeout` seconds, and StorageError where
+    there can be no lock.
+    """
+    lock = FileLock(path, timeout=timeout)
+    with reported("lock", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except Timeout as e:
+            raise Busy(
+                f"{whose}: another process has held {path} for more than {timeout:g} s",
+                hint="wait for the other run to end, or raise CLEARER_LOCK_TIMEOUT",
+            ) from e
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def aside(target: Path) -> Path:
@@ -223,14 +242,14 @@ def _versions(folder: str) -> Iterator[tuple[str, str]]:
         return
     for entry in entries:
         try:
-            if entry.is_dir():
-                if not entry.is_symlink():
-                    yield from _versions(entry.path)
-            elif not entry.name.startswith(PARTIAL):
+            if entry.is_dir(follow_symlinks=False):
+                yield from _versions(entry.path)
+            elif entry.is_file() and not entry.name.startswith(PARTIAL):  # To read a pipe would be to wait for ever.
                 status = entry.stat()
                 yield entry.path, f"{status.st_size}-{status.st_mtime_ns}"
-        except FileNotFoundError:
-            continue  # It has gone meanwhile.
+        except OSError as e:
+            if e.errno not in (errno.ENOENT, errno.ELOOP):  # It has gone meanwhile, or is a link to itself.
+                raise
 
 
 def _remote_version(info: Mapping[str, Any]) -> str:

@@ -17,11 +17,14 @@ from clearer_platform.bronze.series import Series
 from clearer_platform.bronze.slots import current, is_intact, slots, suffixes
 from clearer_platform.errors import DeliveryError
 from clearer_platform.regions import Layout
+from clearer_platform.regions.layout import quoted
 from clearer_platform.storage import clear_leftovers, is_local, local, publish_bytes, publish_file, reported
 
 BLOCK = 1 << 20
 LONGEST_SLOT = 150
 """Characters of a slot's name."""
+LONGEST_QUOTED = 240
+"""Bytes of its name as a path has it: file systems take 255, and endings are added to it."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,9 @@ def receive(
     nothing came since they last did. Raises DeliveryError for an impossible slot name and StorageError where a disk or
     server fails; nothing is half received: the manifest comes last, and bytes without a manifest are no delivery.
     """
-    if not slot or len(slot) > LONGEST_SLOT or slot in (".", ".."):
-        raise DeliveryError(f"{slot!r} cannot name a slot", hint=f"use a file name of 1 to {LONGEST_SLOT} characters")
+    if not slot or slot in (".", "..") or objection(slot):
+        hint = objection(slot) or f"use a file name of 1 to {LONGEST_SLOT} characters"
+        raise DeliveryError(f"{slot!r} cannot name a slot", hint=hint)
     with layout.lock("bronze"):
         spool = _empty_folder(layout.work / "spool") / uuid.uuid4().hex
         try:
@@ -88,6 +92,19 @@ def receive(
             return Receipt(_publish(layout, manifest, spool), is_new=True)
         finally:
             spool.unlink(missing_ok=True)
+
+
+def objection(name: str) -> str | None:
+    """Why a file of this name can be no delivery, if it cannot: the name is that of a slot, and stands in paths."""
+    if len(name) > LONGEST_SLOT:
+        return f"its name is longer than {LONGEST_SLOT} characters"
+    try:
+        length = len(quoted(name))
+    except UnicodeEncodeError:
+        return "its name is not UTF-8"
+    if length > LONGEST_QUOTED:
+        return f"its name is longer than {LONGEST_QUOTED} bytes when written as in a URL (%E5%BA%97 for one character)"
+    return None
 
 
 def _publish(layout: Layout, manifest: Manifest, spool: Path) -> Delivery:
@@ -135,6 +152,5 @@ def _copy(source: Path | UPath | BinaryIO, origin: str, spool: Path) -> tuple[in
 
 
 def _blocks(source: Path | UPath | BinaryIO, origin: str) -> Iterator[bytes]:
-    opened = source.open("rb") if isinstance(source, Path | UPath) else nullcontext(source)
-    with reported("read", origin), opened as f:
+    with reported("read", origin), source.open("rb") if isinstance(source, Path | UPath) else nullcontext(source) as f:
         yield from iter(lambda: f.read(BLOCK), b"")

@@ -10,7 +10,7 @@ from pathlib import Path
 from upath import UPath
 
 from clearer_platform.bronze.delivery import Delivery, Manifest
-from clearer_platform.errors import StorageError
+from clearer_platform.errors import RegistryError, StorageError
 from clearer_platform.regions import Layout
 from clearer_platform.regions.layout import unquoted
 from clearer_platform.storage import files, is_there, reported
@@ -46,16 +46,13 @@ def slots(layout: Layout, table: str, days: Collection[date] | None = None) -> l
         for path in files(folder, ".json"):
             day = date.fromisoformat(path.parent.parent.name)
             grouped.setdefault((day, unquoted(path.parent.name)), []).append(path)
-    return [
-        Slot(table, day, name, tuple(_read(path) for path in sorted(paths, key=lambda p: p.name, reverse=True)))
-        for (day, name), paths in sorted(grouped.items())
-    ]
+    return [Slot(table, day, name, _newest_first(layout, paths)) for (day, name), paths in sorted(grouped.items())]
 
 
 def history(layout: Layout, table: str, day: date, slot: str) -> tuple[Delivery, ...]:
     """Every delivery of one slot, the newest first."""
     paths = files(layout.bronze(table, day, slot), ".json")
-    return tuple(_read(path) for path in sorted(paths, key=lambda p: p.name, reverse=True))
+    return _newest_first(layout, paths)
 
 
 def current(layout: Layout, table: str, day: date, slot: str) -> Delivery | None:
@@ -87,6 +84,20 @@ def sha256_of(path: UPath | Path) -> str:
         while block := f.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _newest_first(layout: Layout, manifests: Collection[UPath | Path]) -> tuple[Delivery, ...]:
+    """The deliveries with these manifests. Raises RegistryError where they are another region's."""
+    found = tuple(_read(path) for path in sorted(manifests, key=lambda p: p.name, reverse=True))
+    for delivery in found:
+        if delivery.manifest.region != layout.name:
+            raise RegistryError(
+                f"{delivery} was delivered by the region {delivery.manifest.region!r}, and the registry says that "
+                f"{layout.root}, where it lies, is the root of {layout.name!r}",
+                hint="a region keeps its name and its root once something was delivered: put back what the registry "
+                "said, or give the new region a root of its own",
+            )
+    return found
 
 
 @lru_cache(maxsize=200_000)

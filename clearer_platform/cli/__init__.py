@@ -6,6 +6,8 @@ serving. Heavy packages are imported inside the commands, so that help and error
 
 import atexit
 import gc
+import io
+import os
 import sys
 
 COLLECTED_EVERY = 200_000
@@ -14,13 +16,23 @@ COLLECTED_EVERY = 200_000
 
 def main() -> None:
     """The `clearer` script."""
-    collect_rarely()
     try:
+        collect_rarely()
+        prepare_streams()
         from clearer_platform.cli.app import app
 
         app(prog_name="clearer")
     except KeyboardInterrupt:  # Before or after the command itself, where nothing else looks after it.
         sys.exit(130)
+
+
+def prepare_streams() -> None:
+    """Have somewhere to write to where a stream was closed, and what its encoding does not have written as a code."""
+    sys.stdout = sys.stdout or io.TextIOWrapper(io.FileIO(os.devnull, "w"))
+    sys.stderr = sys.stderr or io.TextIOWrapper(io.FileIO(os.devnull, "w"))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def collect_rarely() -> None:

@@ -1,7 +1,7 @@
 """`clearer deliver`: hand one file over, and see at once what its contract says of it."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -84,14 +84,14 @@ def _refusal(state: "SlotState", receipt: "Receipt") -> "Outcome | None":
 def _check_day(platform: "Platform", region: str, on: date) -> None:
     """Raise ClearerError for a day that no partition can hold."""
     entry = platform.region(region)
-    today = entry.today(datetime.now(UTC))
+    now = datetime.now(UTC)
     if on < entry.start:
         raise ClearerError(
             f"{on} is before the first day of {region} ({entry.start})",
             hint=f"set regions.{region}.start in the registry",
         )
-    if on > today + timedelta(days=1):
-        raise ClearerError(f"{on} is in the future (it is {today} in {region})", hint="check --day")
+    if on > platform.registry.newest_day(now):
+        raise ClearerError(f"{on} is in the future (it is {entry.today(now)} in {region})", hint="check --day")
 
 
 def _place(file: str) -> "Path | UPath":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import typer
 
-from clearer_platform.errors import ClearerError
+from clearer_platform.errors import ClearerError, causes
 
 INTERRUPTED = 130
 FAILED_DAYS = 3
@@ -34,8 +34,7 @@ def handled(debug: bool) -> Iterator[None]:
         say_error(e.message, e.hint)
         raise typer.Exit(e.exit_code) from None
     except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
+        raise _interrupted() from None
     except OSError as e:
         if debug:
             raise
@@ -44,6 +43,8 @@ def handled(debug: bool) -> Iterator[None]:
         say_error(f"the operating system says: {e.strerror or type(e).__name__}{where}", "check the disk and the path")
         raise typer.Exit(1) from None
     except Exception as e:
+        if any(isinstance(cause, KeyboardInterrupt) for cause in causes(e)):  # A compiled module was being imported.
+            raise _interrupted() from None
         if debug or _is_usage(e):
             raise
         say_error(f"something unexpected went wrong ({type(e).__name__})", _details(e))
@@ -55,6 +56,11 @@ def say_error(message: str, hint: str | None = None) -> None:
     print(f"error: {message}", file=sys.stderr)
     if hint:
         print(f"  {hint}", file=sys.stderr)
+
+
+def _interrupted() -> typer.Exit:
+    print("\ninterrupted", file=sys.stderr)
+    return typer.Exit(INTERRUPTED)
 
 
 def _is_usage(error: Exception) -> bool:

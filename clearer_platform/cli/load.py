@@ -148,9 +148,14 @@ def _fitting(rows: "pa.Table", most: int) -> list[str]:
 
 
 def _values(rows: "pa.Table", name: str, most: int) -> list[object]:
+    """A column's first values; as text where Python has no such days, as the last of 9999 is in a zone further east."""
     from clearer_platform.serving.formats import in_full
 
-    return [in_full(value) for value in rows.slice(0, most).column(name).to_pylist()]
+    column = rows.slice(0, most).column(name)
+    try:
+        return [in_full(value) for value in column.to_pylist()]
+    except (OverflowError, ValueError):
+        return list(column.cast("string").to_pylist())
 
 
 def _is_number(rows: "pa.Table", name: str) -> bool:

@@ -77,6 +77,7 @@ def materialize(
     wanted = planned(platform, regions, reasons, start, end, as_of)
     if not json:
         _say_absent(wanted)
+        _say_early(wanted, platform.registry.start)
     with sample_service(platform.settings.home):
         outcomes = run(platform, wanted, as_of)
     if json:
@@ -182,6 +183,13 @@ def _say_absent(wanted: "Plan") -> None:
             note(f"{region}: and so for {days(len(absent) - SHOWN)} more (clearer status --region {region})")
     for region, silent in wanted.silent.items():
         note(f"{region}: nothing has come for {_range(silent)}")
+
+
+def _say_early(wanted: "Plan", start: date) -> None:
+    """Deliveries of days that the registry has since put before its first are in gold, but no run is for them."""
+    for region, chosen in wanted.days.items():
+        if early := [day for day in chosen if day < start]:
+            note(f"{region}: {days(len(early))} before {start}, the registry's first, cannot be run (regions.*.start)")
 
 
 def _say_strays(platform: "Platform", regions: list[str]) -> None:

@@ -1,5 +1,6 @@
 """What commands print: tables, lines, JSON and progress bars, on a terminal or into a pipe."""
 
+import codecs
 import json
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -19,7 +20,12 @@ def console(*, stderr: bool = False) -> "Console":
     """A console for plain output: nothing in it is read as markup, nothing but what we colour is coloured."""
     from rich.console import Console
 
-    return Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True)
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            """Leave a reader that has seen enough to `failures`, where Rich itself would end the process with 1."""
+            raise
+
+    return Plain(stderr=stderr, markup=False, highlight=False, soft_wrap=True)
 
 
 def say(line: str = "", style: str | None = None) -> None:
@@ -33,8 +39,9 @@ def note(line: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print `value` as one JSON document."""
-    sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
+    """Print `value` as one JSON document; where the output is not UTF-8, with JSON's own codes."""
+    is_utf8 = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
+    sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=not is_utf8) + "\n")
 
 
 def print_table(

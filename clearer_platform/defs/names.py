@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
@@ -57,7 +57,7 @@ def split(key: str) -> tuple[str, date]:
 
 def is_partition(registry: Registry, day: date) -> bool:
     """Whether there are partitions for this day: not before any region's first, nor in the future."""
-    return region_days(registry).get_partitions_def_for_dimension("day").has_partition_key(str(day))
+    return registry.start <= day <= registry.newest_day(datetime.now(UTC))
 
 
 def by_region(keys: Iterable[str]) -> dict[str, list[date]]:

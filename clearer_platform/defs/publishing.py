@@ -222,7 +222,7 @@ def _is_published(work: Path, fingerprint: str, names: list[str]) -> bool:
 def _noted(path: Path) -> dict[str, Any]:
     """What a note says; a damaged one is as good as none."""
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -11,18 +11,28 @@ from importlib.resources import files
 from pathlib import Path
 
 import dagster as dg
+from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from clearer_platform.definitions import build_defs
 from clearer_platform.defs.internals import are_known, fitting, without
 from clearer_platform.defs.jobs import REGION_DAYS
-from clearer_platform.defs.names import GOLD, LOADED_FROM, RANGE_END, RANGE_START, partition_key, ranges, split
+from clearer_platform.defs.names import (
+    GOLD,
+    LOADED_FROM,
+    RANGE_END,
+    RANGE_START,
+    is_partition,
+    partition_key,
+    ranges,
+    split,
+)
 from clearer_platform.defs.reporting import Progress, Trouble, causes, is_interrupted, told
 from clearer_platform.defs.resources import silent
 from clearer_platform.defs.steps import REGION_DAYS_STEP
 from clearer_platform.errors import StorageError
 from clearer_platform.platform import Platform
-from clearer_platform.storage import publish_bytes, reported
+from clearer_platform.storage import locked, publish_bytes, reported
 
 FOR_THE_UI = 2
 """Runs that may go on beside one of each region."""
@@ -81,7 +91,8 @@ def instance(platform: Platform) -> dg.DagsterInstance:
     mine = _written(home / FOR_SERVERS, shipped)
     own = without(mine, "compute_logs") + NO_CAPTURE if are_known() else mine
     _written(home / FOR_COMMANDS, shipped.splitlines()[0] + "\n" + own)
-    with _recording(home):
+    # Two processes that make the records at once leave what neither can use.
+    with _recording(home), locked(home / "making.lock", platform.settings.lock_timeout, "Dagster's records"):
         made = dg.DagsterInstance.from_config(str(home), FOR_COMMANDS)
         made.has_asset_key(dg.AssetKey("any"))  # The index of events is opened by the first who asks it.
         return made
@@ -92,9 +103,9 @@ def _recording(home: Path) -> Iterator[None]:
     """Raise StorageError for what keeps Dagster from its records: a full disk, no permission, damage."""
     try:
         yield
-    except DBAPIError as e:
+    except (DBAPIError, CommandError) as e:
         raise StorageError(
-            f"Dagster's records in {home} cannot be used: {e.orig}",
+            f"Dagster's records in {home} cannot be used: {getattr(e, 'orig', e)}",
             hint="free disk space and run again; if they are damaged, move that folder away: it is the history of runs"
             " and nothing of the data",
         ) from e
@@ -115,7 +126,11 @@ def materialize(
     """
     defs = build_defs(platform, progress=dg.ResourceDefinition.hardcoded_resource(progress))
     run = partial(_run, defs.resolve_job_def(REGION_DAYS), instance)
-    wanted = [(region, days) for region, asked in plan.items() for days in ranges(asked)]
+    wanted = [
+        (region, days)
+        for region, asked in plan.items()
+        for days in ranges(day for day in asked if is_partition(platform.registry, day))
+    ]
     with _recording(platform.settings.dagster_home):
         return [
             run(_config(as_of, across=number == len(wanted)), region, days)

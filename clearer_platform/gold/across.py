@@ -88,14 +88,15 @@ def _pinned(platform: Platform, region: str, stack: ExitStack) -> Path | None:
     if path is None:
         return None
     folder = layout.work / "leaving"
-    folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob("*.duckdb"):  # of killed builds: the holder of the global lock alone writes here
-        left.unlink(missing_ok=True)
     pinned = folder / f"{uuid.uuid4().hex}.duckdb"
-    try:
-        os.link(path, pinned)
-    except OSError:
-        shutil.copyfile(path, pinned)
+    with reported("write", pinned):
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob("*.duckdb"):  # of killed builds: the holder of the global lock alone writes here
+            left.unlink(missing_ok=True)
+        try:
+            os.link(path, pinned)
+        except OSError:
+            shutil.copyfile(path, pinned)
     stack.callback(pinned.unlink, missing_ok=True)
     return pinned
 

@@ -10,6 +10,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 DIRECTIVES = "YymdHMSfbBpI"
+DATE_PARTS = {"year": "Yy", "month": "mbB", "day": "d"}
+"""What a date cannot be read without, and the directives for each: the engine would take 1900, January or the first."""
+LINE_ENDS = "\r\n"
 TRUE, FALSE = ("1", "t", "true"), ("0", "f", "false")
 """How database servers write truth."""
 
@@ -47,9 +50,13 @@ class CsvFormat(Entry):
     @field_validator("date", "datetime")
     @classmethod
     def _format(cls, text: str) -> str:
-        unknown = set(re.findall(r"%(.)", text)) - set(DIRECTIVES)
-        if unknown or "%" not in text:
+        used = re.findall(r"%(.?)", text)
+        if not used or set(used) - set(DIRECTIVES):
             raise ValueError(f"{text!r}: use strptime directives out of {' '.join('%' + d for d in DIRECTIVES)}")
+        if lacking := [part for part, directives in DATE_PARTS.items() if not set(directives) & set(used)]:
+            raise ValueError(f"{text!r} has no {' and no '.join(lacking)}")
+        if "I" in used and "p" not in used:
+            raise ValueError(f"{text!r}: %I goes to 12, and needs a %p for the half of the day")
         return text
 
     @model_validator(mode="after")
@@ -58,6 +65,10 @@ class CsvFormat(Entry):
             raise ValueError("the decimal and the thousands sign are the same")
         if self.delimiter == self.quote:
             raise ValueError("the delimiter and the quote are the same")
+        if {self.delimiter, self.quote} & set(LINE_ENDS):
+            raise ValueError("a line's end can be neither the delimiter nor the quote")
+        if both := sorted(set(self.true) & set(self.false)):
+            raise ValueError(f"{both[0]!r} means true as well as false; name both lists, `true` and `false`")
         return self
 
 

@@ -1,5 +1,6 @@
 """Where a region keeps its data: every path below a region's root is named here."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,11 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from filelock import FileLock, Timeout
 from upath import UPath
 
-from clearer_platform.errors import Busy
-from clearer_platform.storage import is_local, local
+from clearer_platform.errors import RegistryError
+from clearer_platform.storage import is_local, local, locked
 
 GLOBAL = "global"
 """What is built across regions is named so where a region's name stands otherwise; no region may be."""
@@ -76,26 +76,32 @@ class Layout:
         """Folder of this root's own secrets."""
         return self.work / "secrets"
 
+    @property
+    def places(self) -> tuple[str, str]:
+        """Where root and work folder are, whatever links lead there: one in another begins as that does."""
+        return _place(self.root), _place(self.work)
+
     @contextmanager
     def lock(self, what: str) -> Iterator[None]:
-        """Hold this root's lock called `what`; the kernel frees it when the process dies. Raises Busy on time-out."""
-        self.work.mkdir(parents=True, exist_ok=True)
-        path = self.work / f"{what}.lock"
-        try:
-            with FileLock(path, timeout=self.lock_timeout):
-                yield
-        except Timeout as e:
-            raise Busy(
-                f"{self.name}: another process has held {path} for more than {self.lock_timeout:g} s",
-                hint="wait for the other run to end, or raise CLEARER_LOCK_TIMEOUT",
-            ) from e
+        """Hold this root's lock called `what`; the kernel frees it when the process dies.
+
+        Raises Busy on time-out, and StorageError where there can be no lock.
+        """
+        with locked(self.work / f"{what}.lock", self.lock_timeout, self.name):
+            yield
 
 
 def layout_of(
     name: str, root: str, work: str | None, options: dict[str, Any], home: Path, lock_timeout: float
 ) -> Layout:
-    """The layout for a root as the registry writes it: a folder relative to `home`, or a URL."""
-    place: UPath | Path = UPath(root.rstrip("/"), **options) if "://" in root else home.resolve() / root
+    """The layout for a root as the registry writes it: a folder relative to `home`, or a URL.
+
+    Raises RegistryError for a root that no file system has.
+    """
+    try:
+        place: UPath | Path = UPath(root.rstrip("/"), **options) if "://" in root else home.resolve() / root
+    except (ValueError, ImportError) as e:
+        raise RegistryError(f"{name}: there can be no root {root!r}: {e}") from e
     if is_local(place):
         place = local(place)
     default = place / "work" if isinstance(place, Path) else home.resolve() / "work" / name
@@ -110,6 +116,13 @@ def quoted(slot: str) -> str:
 def unquoted(name: str) -> str:
     """The slot whose file name is `name`."""
     return unquote(name)
+
+
+def _place(folder: UPath | Path) -> str:
+    if isinstance(folder, Path):
+        return f"{os.path.realpath(folder).rstrip('/')}/"
+    server = sorted(folder.storage_options.items())  # A bucket of the same name may be on another one.
+    return f"{server} {folder}".rstrip("/") + "/"
 
 
 def _below(folder: UPath | Path, day: str | None, slot: str | None) -> UPath | Path:

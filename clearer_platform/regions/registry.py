@@ -17,7 +17,7 @@ from clearer_platform.regions.http import HttpSource, http_source
 from clearer_platform.regions.layout import GLOBAL
 from clearer_platform.regions.sql import SqlSource, sql_source
 from clearer_platform.regions.targets import Target
-from clearer_platform.regions.zones import zones
+from clearer_platform.regions.zones import ZoneName
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -35,7 +35,7 @@ class TableEntry(Entry):
     nested: dict[str, dict[str, str]] = Field(
         default_factory=dict, description="Nested table -> contract column -> key in the JSON objects."
     )
-    timezone: str | None = Field(default=None, description="The source's zone where it is not the region's.")
+    timezone: ZoneName | None = Field(default=None, description="The source's zone where it is not the region's.")
     csv: dict[str, Any] = Field(default_factory=dict, description="What differs from the region's csv block.")
     http: dict[str, Any] | None = Field(default=None, description="The API that has it; over the region's http block.")
     sql: dict[str, Any] | None = Field(
@@ -51,7 +51,7 @@ class Region(Entry):
 
     name: str
     title: str = ""
-    timezone: str = Field(description="IANA name.")
+    timezone: ZoneName = Field(description="IANA name.")
     currency: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 code of the local amounts.")
     root: str = Field(description="Folder (relative to the home) or URL that holds the region's data.")
     work: str | None = Field(default=None, description="Local work folder of a region whose root is a bucket.")
@@ -83,12 +83,12 @@ class Region(Entry):
     def _queue(cls, entry: Any) -> Any:
         return {"url": entry} if isinstance(entry, str) else entry
 
-    @field_validator("timezone")
+    @field_validator("cutoff", mode="before")
     @classmethod
-    def _zone(cls, name: str) -> str:
-        if name not in zones():
-            raise ValueError(f"unknown timezone {name!r}; use an IANA name such as Europe/Berlin")
-        return name
+    def _time_of_day(cls, entry: Any) -> Any:
+        if isinstance(entry, int | float):  # It would be taken for seconds.
+            raise ValueError("it is a time of day, written as 06:00:00")
+        return entry
 
     @field_validator("name")
     @classmethod
@@ -201,13 +201,14 @@ class Registry(Entry):
         return [name for name in self.regions if not target.regions or name in target.regions]
 
     @model_validator(mode="after")
-    def _holidays_are_in_the_calendar(self) -> "Registry":
+    def _days_are_in_the_calendar(self) -> "Registry":
         for region in self.regions.values():
-            if outside := sorted(day for day in region.own_holidays if day not in self.calendar):
-                first, last = self.calendar.first, self.calendar.last
-                raise ValueError(
-                    f"regions.{region.name}.own_holidays: {outside[0]} is not in the calendar ({first} to {last})"
-                )
+            for what, days in (("start", [region.start]), ("own_holidays", sorted(region.own_holidays))):
+                if outside := [day for day in days if day not in self.calendar]:
+                    first, last = self.calendar.first, self.calendar.last
+                    raise ValueError(
+                        f"regions.{region.name}.{what}: {outside[0]} is not in the calendar ({first} to {last})"
+                    )
         return self
 
     def region(self, name: str) -> Region:

@@ -13,7 +13,7 @@ def write_trace(home: Path, error: BaseException, during: str) -> Path | None:
         if not home.is_dir():
             return None
         file.parent.mkdir(exist_ok=True)
-        file.write_text(f"{during}\n{frames}{type(error).__module__}.{type(error).__qualname__}\n")
+        file.write_text(f"{during}\n{frames}{type(error).__module__}.{type(error).__qualname__}\n", "utf-8")
     except OSError:
         return None
     return file

@@ -169,7 +169,10 @@ class Bench:
 
 @contextmanager
 def connection(settings: Settings, work: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An engine in memory, within the settings' limits, that spills into `work`."""
+    """An engine in memory, within the settings' limits, that spills into `work`.
+
+    Raises StorageError for what a disk or the limits refuse it.
+    """
     spill = work / "spill"
     options: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": settings.memory_limit,
@@ -182,5 +185,10 @@ def connection(settings: Settings, work: Path) -> Iterator[duckdb.DuckDBPyConnec
     try:
         con.execute("SET GLOBAL TimeZone = 'UTC'")  # of its cursors too
         yield con
+    except (duckdb.IOException, duckdb.OutOfMemoryException) as e:
+        raise StorageError(
+            f"what was delivered could not be judged: {str(e).splitlines()[0]}",
+            hint="free disk space or memory (CLEARER_MEMORY_LIMIT), look whether this user may write, and run again",
+        ) from e
     finally:
         con.close()

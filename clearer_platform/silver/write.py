@@ -17,6 +17,7 @@ from clearer_platform.silver.query import Judgement
 from clearer_platform.silver.sql import accepted_columns, held, identifier, literal
 from clearer_platform.silver.stored import METADATA, read_outcome
 from clearer_platform.silver.validate import JUDGED, Share
+from clearer_platform.storage import reported
 
 GOOD = {"_rules": "[]::VARCHAR[]", "_raw": "NULL::VARCHAR"}
 """What is the same in every row that broke no rule."""
@@ -32,7 +33,8 @@ def write_aside(
 ) -> None:
     """Write every row that came of the delivery to `place`. Raises StorageError where what was written is not whole."""
     same = _constants(share)
-    place.parent.mkdir(parents=True, exist_ok=True)
+    with reported("write", place):
+        place.parent.mkdir(parents=True, exist_ok=True)
     good = _good(con, judgement, share)
     con.execute(
         f"""COPY (SELECT {_columns(judgement, same | judgement.constants | GOOD)} FROM ({good})

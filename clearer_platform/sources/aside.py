@@ -75,7 +75,7 @@ def of_unknown_regions(platform: Platform) -> list[Stray]:
 
 def set_aside(stray: Stray) -> Aside:
     """Move a stray out of its landing folder, beside its reason. Raises StorageError."""
-    below = str(stray.path).removeprefix(str(stray.root / LANDING)).lstrip("/")
+    below = _as_text(str(stray.path).removeprefix(str(stray.root / LANDING)).lstrip("/"))
     hint = f"mend what is wrong, then `clearer aside restore {stray.region}/{below}`; or delete it here"
     reason = Reason(region=stray.region, file=below, reason=stray.reason, what_to_do=hint, at=datetime.now(UTC))
     target = _free_place(stray.root / ASIDE / below)
@@ -106,6 +106,11 @@ def restore(aside: Aside) -> UPath | Path:
     move(aside.path, target)
     remove(aside.path.parent / f"{aside.path.name}{REASON}")
     return target
+
+
+def _as_text(name: str) -> str:
+    """A name that can be printed and written as UTF-8; the file gets it, where it had another."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _in_root(root: UPath | Path) -> Iterator[Aside]:

@@ -17,10 +17,11 @@ from pathlib import Path
 from upath import UPath
 
 from clearer_platform.bronze import Delivery, Receipt, Slot, receive, slots
-from clearer_platform.bronze.receive import LONGEST_SLOT
+from clearer_platform.bronze.receive import objection
 from clearer_platform.bronze.slots import has_bytes
 from clearer_platform.errors import DeliveryError, StorageError
 from clearer_platform.platform import Platform
+from clearer_platform.sources.failure import Failure
 from clearer_platform.storage import listing
 
 ENDING = r"\.(?:csv|jsonl)(?:\.gz|\.zst)?$"
@@ -119,7 +120,7 @@ class Teller:
             return f"its day, {day}, is before the first of any region ({self._registry.start})"
         if day > self._newest:
             return f"its day, {day}, has not begun anywhere yet"
-        return f"its name is longer than {LONGEST_SLOT} characters" if len(name) > LONGEST_SLOT else None
+        return objection(name)
 
 
 def pending(platform: Platform, region: str, table: str, days: Collection[date] | None = None) -> list[Arrival]:
@@ -153,21 +154,24 @@ def _unreceived(found: Collection[Slot], arrivals: Iterable[Arrival]) -> list[Ar
     return [arrival for arrival in arrivals if known.get(str(arrival.path)) != arrival.version]
 
 
-def collect(platform: Platform, region: str, table: str, days: Collection[date] | None = None) -> list[Receipt]:
-    """Receive every landing file of a table (for `days`, or all) that bronze does not have yet."""
-    layout = platform.layout(region)
-    return [
-        receive(
-            layout,
-            table,
-            arrival.day,
-            arrival.slot,
-            arrival.path,
-            origin=str(arrival.path),
-            origin_version=arrival.version,
+def collect(
+    platform: Platform, region: str, table: str, days: Collection[date] | None = None
+) -> list[Receipt | Failure]:
+    """Receive every landing file of a table (for `days`, or all) that bronze does not have yet.
+
+    One that cannot be received keeps no other waiting.
+    """
+    return [_received(platform, arrival) for arrival in pending(platform, region, table, days)]
+
+
+def _received(platform: Platform, arrival: Arrival) -> Receipt | Failure:
+    layout, path = platform.layout(arrival.region), arrival.path
+    try:
+        return receive(
+            layout, arrival.table, arrival.day, arrival.slot, path, origin=str(path), origin_version=arrival.version
         )
-        for arrival in pending(platform, region, table, days)
-    ]
+    except StorageError as e:
+        return Failure(arrival.region, arrival.table, arrival.day, e)
 
 
 def deliver_file(

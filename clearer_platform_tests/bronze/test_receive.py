@@ -1,6 +1,7 @@
 import hashlib
 import io
 import threading
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clearer_platform.bronze import DamagedDelivery, Receipt, current, history, is_intact, receive, slots
-from clearer_platform.errors import DeliveryError, StorageError
+from clearer_platform.errors import Busy, DeliveryError, RegistryError, StorageError
 from clearer_platform.regions import Layout
 
 DAY = date(2024, 3, 31)
@@ -132,3 +133,25 @@ def test_senders_at_once_make_one_delivery_of_the_same_bytes(layout):
         thread.join()
     assert sorted(results) == [False] * 7 + [True]
     assert len(history(layout, "sales", DAY, "a.csv")) == 1
+
+
+def test_a_root_that_cannot_be_written_is_said(layout):
+    layout.root.write_text("a file where a folder has to be")
+    with pytest.raises(StorageError, match=r"cannot lock .*bronze\.lock: Not a directory"):
+        deliver(layout, b"x")
+
+
+def test_a_lock_that_is_held_is_waited_for_and_then_said(layout):
+    impatient = replace(layout, lock_timeout=0)
+    with layout.lock("bronze"), pytest.raises(Busy, match="another process has held"), impatient.lock("bronze"):
+        pass
+    with impatient.lock("bronze"):
+        pass
+
+
+def test_a_region_that_was_renamed_is_told_from_the_one_that_delivered(layout):
+    deliver(layout, b"x")
+    renamed = replace(layout, name="europe")
+    for look in (lambda: slots(renamed, "sales"), lambda: deliver(renamed, b"y")):
+        with pytest.raises(RegistryError, match=r"was delivered by the region 'eu'.* is the root of 'europe'"):
+            look()

@@ -196,3 +196,11 @@ def test_check_holds_the_roles_against_the_tables(cli, tmp_path, monkeypatch):
     monkeypatch.setenv("CLEARER_ROLES_FILE", str(tmp_path / "roles.toml"))
     findings = {finding["what"]: finding for finding in cli.json("check", code=1)}
     assert "there is no table gold.nothing" in findings["roles"]["error"]
+
+
+def test_days_before_a_start_that_was_moved_on_are_named_and_not_run(own):
+    registry = own.home / "regions.toml"
+    registry.write_text(registry.read_text().replace("start = 2024-03-30", "start = 2024-03-31"))
+    done = own("materialize", "-r", "us", code=3)
+    assert "us: 1 day before 2024-03-31, the registry's first, cannot be run" in done.stderr
+    assert "2024-03-31  transactions: transactions-2024-03-31.csv was refused" in done.stdout

@@ -1,5 +1,6 @@
 """What users get wrong: each time a line that says what, where and what to do, and the exit code for it."""
 
+import json
 import os
 import signal
 import subprocess
@@ -136,7 +137,15 @@ def test_ctrl_c_is_130(empty, monkeypatch):
     assert "interrupted" in empty.error("status", code=130)
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.2])
+def test_ctrl_c_while_a_compiled_module_is_imported_is_130(empty, monkeypatch):
+    def interrupted_import(*_: object, **__: object) -> None:
+        raise ImportError("initialization failed") from KeyboardInterrupt()
+
+    monkeypatch.setattr("clearer_platform.serving.facts.gather", interrupted_import)
+    assert "interrupted" in empty.error("status", code=130)
+
+
+@pytest.mark.parametrize("delay", [0.02, 0.2])  # At once it could come before main() is entered.
 def test_ctrl_c_in_a_process_is_130_and_no_trace(empty, delay):
     script = f"import sys; sys.argv = ['clearer', 'status', '--home', {str(empty.home)!r}]\n"
     script += "from clearer_platform.cli import main; print('ready', flush=True); main()"
@@ -152,11 +161,48 @@ def test_ctrl_c_in_a_process_is_130_and_no_trace(empty, delay):
     assert "Traceback" not in errors
 
 
-def test_a_reader_that_leaves_is_no_error(empty):
-    status = f"{sys.executable} -m clearer_platform.cli status --json --from 2024-03-30 --home {empty.home}"
-    command = f"{status} | head -c 1; exit ${{PIPESTATUS[0]}}"
+@pytest.mark.parametrize(("form", "first"), [("--json", "["), ("", " ")])
+def test_a_reader_that_leaves_is_no_error(empty, form, first):
+    status = f"{sys.executable} -m clearer_platform.cli status {form} --from 2024-03-30 --to 2026-01-01"
+    command = f"{status} --home {empty.home} | head -c 1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "[", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, first, "")
+
+
+ASCII = {**os.environ, "PYTHONIOENCODING": "ascii"}
+
+
+def test_a_terminal_without_our_signs(empty):
+    registry = empty.home / "regions.toml"
+    registry.write_text(registry.read_text().replace("Europe/Berlin", "日本"))
+    done = clearer("check", "--home", empty.home, env=ASCII)
+    assert done.returncode == 1
+    assert done.stdout.isascii()
+    assert "unknown timezone '\\u65e5\\u672c'" in done.stdout
+    (_, found, *_) = json.loads(clearer("check", "--json", "--home", empty.home, env=ASCII).stdout)
+    assert "unknown timezone '日本'" in found["error"]
+
+
+def test_an_output_that_was_closed(empty):
+    command = f"{sys.executable} -m clearer_platform.cli status --json --home {empty.home} >&-"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_trace_is_written_in_any_locale(tmp_path):
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from pathlib import Path\nfrom clearer_platform.serving.traces import write_trace\n"
+            f"assert write_trace(Path({str(tmp_path)!r}), ValueError(), 'clearer \\u00e9')",
+        ],
+        env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_full_disk_behind_the_output(empty):

@@ -5,8 +5,11 @@ import io
 import json
 from decimal import Decimal
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
+from clearer_platform.cli.load import show
 
 
 def test_load_in_every_format(cli, tmp_path):
@@ -122,3 +125,13 @@ def test_every_table_that_is_listed_can_be_loaded(cli):
         rows = json.loads(cli("load", table["name"], *region, "-f", "json").stdout)
         if rows and table["layer"] != "silver":
             assert list(rows[0]) == [column["name"] for column in table["columns"]], table["name"]
+
+
+def test_days_that_python_does_not_have_are_shown(capsys):
+    rows = pa.table({"day": pa.array([2932897, 0, None], pa.int32()).cast(pa.date32()), "n": [1, 2, 3]})
+    show(rows, "days")
+    assert [line.split() for line in capsys.readouterr().out.splitlines()[4:7]] == [
+        ["10000-01-01", "1"],
+        ["1970-01-01", "2"],
+        ["3"],
+    ]

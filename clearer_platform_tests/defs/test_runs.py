@@ -2,7 +2,9 @@
 
 import itertools
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -15,8 +17,9 @@ from clearer_platform import silver
 from clearer_platform.definitions import build_defs
 from clearer_platform.defs.names import partition_key
 from clearer_platform.defs.runs import instance, materialize, ranges
-from clearer_platform.errors import StorageError
+from clearer_platform.errors import Busy, StorageError
 from clearer_platform.platform import Platform
+from clearer_platform.storage import locked
 from clearer_platform_tests.defs.conftest import Gold, day, sales
 
 Deliver = Callable[..., None]
@@ -62,6 +65,16 @@ def test_one_run_a_region_and_range_with_its_own_outcome(platform: Platform, bui
         "validate transactions",
         "build",
     }
+
+
+def test_days_without_a_partition_are_not_run(platform: Platform, built: Gold, delivered: Deliver) -> None:
+    """As when the registry's start was moved on after something had been delivered: the others are run all the same."""
+    delivered("south", day(0))
+    never = [platform.registry.start - timedelta(days=1), date(9999, 12, 31)]
+    with instance(platform) as home:
+        (outcome,) = materialize(platform, home, {"south": [*never, day(0)]})
+        assert (outcome.days, outcome.success) == ((day(0),), True)
+        assert materialize(platform, home, {"south": never}) == []
 
 
 def test_a_second_run_changes_nothing_that_is_right(platform: Platform, built: Gold, delivered: Deliver) -> None:
@@ -158,3 +171,22 @@ def test_damaged_records_of_runs_are_named_and_hold_nothing_that_is_needed(platf
     shutil.rmtree(folder)
     with instance(platform) as home:
         assert home.get_runs() == []
+
+
+def test_the_records_are_made_by_one_process_at_a_time(platform: Platform) -> None:
+    """Two first commands at once left two heads in Dagster's version table, and a home that no command could use."""
+    home = platform.settings.dagster_home
+    impatient = replace(platform, settings=platform.settings.model_copy(update={"lock_timeout": 0}))
+    with locked(home / "making.lock", 0, "a test"), pytest.raises(Busy, match="Dagster's records"):
+        instance(impatient)
+    with instance(impatient) as made:
+        assert made.get_runs_count() == 0
+
+
+def test_records_that_are_not_as_dagster_left_them_are_said(platform: Platform) -> None:
+    instance(platform).dispose()
+    with closing(sqlite3.connect(platform.settings.dagster_home / "schedules/schedules.db")) as records:
+        records.execute("INSERT INTO alembic_version SELECT version_num || 'x' FROM alembic_version")
+        records.commit()
+    with pytest.raises(StorageError, match=r"cannot be used: .*more than one head(.|\n)*move that folder away"):
+        instance(platform)

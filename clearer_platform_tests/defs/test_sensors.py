@@ -9,7 +9,7 @@ import pytest
 from clearer_platform import sources
 from clearer_platform.bronze import slots
 from clearer_platform.defs.landing import Landing
-from clearer_platform.defs.names import is_partition
+from clearer_platform.defs.names import is_partition, region_days
 from clearer_platform.defs.requests import FIRST_WAIT, REGION, covered, requests
 from clearer_platform.defs.sensors import ticked
 from clearer_platform.errors import StorageError
@@ -249,6 +249,8 @@ def test_a_file_is_possible_exactly_for_the_days_that_are_partitions(platform: P
 
     registry = platform.registry
     newest = registry.newest_day(datetime.now(UTC))
+    days = region_days(registry).get_partitions_def_for_dimension("day")
     for number in (-2, -1, 0, 1, 2):
-        assert is_partition(registry, newest + timedelta(days=number)) is (number <= 0)
-        assert is_partition(registry, registry.start + timedelta(days=number)) is (number >= 0)
+        for edge, is_one in ((newest, number <= 0), (registry.start, number >= 0)):
+            asked = edge + timedelta(days=number)
+            assert (is_partition(registry, asked), days.has_partition_key(str(asked))) == (is_one, is_one)

@@ -26,6 +26,8 @@ def registry_file(folder: Path, text: str | bytes) -> Path:
         ("[regions.eu", "not valid TOML"),
         (b'[regions.eu]\nroot = "\xff"', "not UTF-8"),
         (SMALL.replace("Berlin", "Atlantis"), "regions.eu.timezone"),
+        (SMALL.replace("Europe/Berlin", "localtime"), "unknown timezone 'localtime'"),
+        (SMALL + '[regions.eu.tables.sales]\ntimezone = "Mars"', r"regions.eu.tables.sales.timezone.*'Mars'"),
         (SMALL.replace('"EUR"', '"euro"'), "regions.eu.currency"),
         (SMALL.replace("root", "rood"), "regions.eu.rood"),
         (SMALL.replace("regions.eu", "regions.EU"), "lower-case"),
@@ -33,10 +35,20 @@ def registry_file(folder: Path, text: str | bytes) -> Path:
         (SMALL + '[regions.eu.csv]\nencoding = "klingon"', "unknown encoding 'klingon'"),
         (SMALL + '[regions.eu.csv]\ndecimal = ","\nthousands = ","', "decimal and the thousands sign are the same"),
         (SMALL + '[regions.eu.csv]\ndatetime = "%Q"', "strptime directives"),
+        (SMALL + '[regions.eu.csv]\ndate = "%d.%m."', "'%d.%m.' has no year"),
+        (SMALL + '[regions.eu.csv]\ndatetime = "%H:%M"', "has no year and no month and no day"),
+        (SMALL + '[regions.eu.csv]\ndatetime = "%Y-%m-%d %I:%M"', "needs a %p"),
+        (SMALL + '[regions.eu.csv]\ndate = "%Y-%m-%d %"', "strptime directives"),
+        (SMALL + '[regions.eu.csv]\ndelimiter = "\\n"', "neither the delimiter nor the quote"),
+        (SMALL + '[regions.eu.csv]\nquote = "\\r"', "neither the delimiter nor the quote"),
+        (SMALL + '[regions.eu.csv]\ntrue = ["0"]', "'0' means true as well as false"),
         (SMALL + '[regions.eu.tables.sales]\ncsv = { delimiter = ";;" }', "delimiter"),
         (SMALL + '[regions.eu.tables.sales]\ndays = ["someday"]', "days"),
         (SMALL + 'leaves = "everything"', "regions.eu.leaves"),
+        (SMALL + "start = 0001-01-01", r"regions.eu.start: 0001-01-01 is not in the calendar \(1970-01-01 to 2069"),
+        (SMALL + "start = 2070-01-01", "regions.eu.start: 2070-01-01 is not in the calendar"),
         (SMALL + 'cutoff = "late"', "regions.eu.cutoff"),
+        (SMALL + "cutoff = 6", "written as 06:00:00"),
         (SMALL + "[regions.eu.tables.sales.batches]\nsize = 0", "greater than or equal to 1"),
         (SMALL + "[regions.eu.tables.sales.batches]\nsize = 1001", "less than or equal to 1000"),
         (SMALL + '[regions.eu.tables.sales.batches]\non_invalid = "ignore"', "on_invalid"),
@@ -96,6 +108,61 @@ def test_a_mapping_to_a_column_that_no_contract_has_is_refused(make_platform):
     wrong = SMALL + '[regions.eu.tables.customers]\ncolumns = { customer_nam = "Name" }\n'
     with pytest.raises(UnknownName, match=r"customer_nam.*\n.*customer_name"):
         make_platform(wrong)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    ['transaction_id = "id", ordered_at = "id"', 'transaction_id = "ordered_at"', 'customer_id = "quantity"'],
+)
+def test_two_columns_are_never_read_from_one(make_platform, columns):
+    with pytest.raises(RegistryError, match=r"regions\.eu\.tables\.transactions\.columns: .* and .* the same column"):
+        make_platform(f"{SMALL}[regions.eu.tables.transactions]\ncolumns = {{ {columns} }}\n")
+
+
+def test_two_columns_may_change_their_names(make_platform):
+    columns = 'transaction_id = "ordered_at", ordered_at = "transaction_id"'
+    assert make_platform(f"{SMALL}[regions.eu.tables.transactions]\ncolumns = {{ {columns} }}\n")
+
+
+US = '[regions.us]\ntimezone = "UTC"\ncurrency = "USD"\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{SMALL}{US}root = "eu"',
+        f'{SMALL}{US}root = "./x/../eu/"',
+        f'{SMALL}{US}root = "eu/us"',
+        f'{SMALL}{US}root = "eu/work/us"',
+        f'{SMALL}{US}root = "linked"',
+        f'{SMALL}work = "w"\n{US}root = "us"\nwork = "w"',
+        f'{US}root = "global"',
+        f'{US}root = "."',
+        f'{US}root = "memory://a/us"\n[regions.eu]\nroot = "memory://a"\ntimezone = "UTC"\ncurrency = "EUR"\n',
+        f'root = "memory://a"\n{US}root = "memory://a/"',
+    ],
+)
+def test_no_root_is_or_lies_in_another(make_platform, tmp_path, text):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "linked").symlink_to("eu")
+    with pytest.raises(RegistryError, match="the same, or one lies in the other"):
+        make_platform(text)
+
+
+def test_roots_may_lie_beside_each_other(make_platform):
+    beside = [f'[regions.{name}]\ntimezone = "UTC"\ncurrency = "EUR"\nroot = "{name}"\n' for name in ("eu", "eu_2")]
+    remote = SMALL.replace("regions.eu", "regions.us").replace('"eu"', '"memory://eu"')
+    assert make_platform("".join([*beside, remote]))
+    assert make_platform(f'{SMALL}work = "local/eu"\n{US}root = "us"\nwork = "local/us"\n')
+
+
+def test_a_root_of_no_file_system(make_platform):
+    with pytest.raises(RegistryError, match="eu: there can be no root 'nope://eu'"):
+        make_platform(SMALL.replace('"eu"', '"nope://eu"'))
+
+
+def test_a_byte_order_mark_is_taken_off(tmp_path):
+    assert load_registry(registry_file(tmp_path, f"\ufeff{SMALL}")).region("eu")
 
 
 def test_slot_names_survive_the_file_system():

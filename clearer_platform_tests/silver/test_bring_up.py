@@ -1,6 +1,7 @@
 """Which delivery of a slot stands in silver, what stands beside it, and that nothing is done twice or by halves."""
 
 import os
+import resource
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -59,6 +60,36 @@ def test_another_slot_adds(region: Region) -> None:
     region.judge(GOOD, "one.csv")
     region.judge(BETTER, "two.csv")
     assert [s.published.accepted for s in region.bring_up() if s.published] == [2, 3]
+
+
+def test_a_disk_that_takes_no_more_is_said_and_leaves_what_was(region: Region) -> None:
+    region.judge(GOOD)
+    before = snapshot(region.home / "eu/silver")
+    region.deliver(BETTER)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(StorageError, match="could not be judged: IO Error: Could not write"):
+            region.bring_up()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    region.bring_up()
+    assert snapshot(region.home / "eu/silver").keys() == before.keys()
+    assert [state.published.accepted for state in region.bring_up() if state.published] == [3]
+
+
+def test_a_folder_that_may_not_be_made_is_said(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
+    region.deliver(GOOD)
+    made = Path.mkdir
+
+    def denied(path: Path, *arguments: Any, **options: Any) -> None:
+        if path.parent == region.platform.layout("eu").silver("things"):
+            raise PermissionError(13, "Permission denied", str(path))
+        made(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", denied)
+    with pytest.raises(StorageError, match=r"cannot write .*things.*: no permission"):
+        region.bring_up()
 
 
 def test_a_refused_delivery_leaves_the_last_good_version(make_region: Callable[..., Region]) -> None:

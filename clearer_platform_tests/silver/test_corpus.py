@@ -224,6 +224,7 @@ VALUES = [
     ("at", "2024-03-31 12:00:00+02", ["at.not_a_timestamp"]), ("at", "2024-03-31 12:00:00.5", ["at.not_a_timestamp"]),
     ("at", "2024-02-30 12:00:00", ["at.not_a_timestamp"]), ("at", "1970-01-01 00:00:00", "1969-12-31T23:00:00+00:00"),
     ("at", "9999-12-31 23:59:59", "9999-12-31T22:59:59+00:00"), ("at", "now", ["at.not_a_timestamp"]),
+    ("at", "0001-01-01 00:00:00", ["at.not_a_timestamp"]), ("at", "0001-01-01 00:53:28", "0001-01-01T00:00:00+00:00"),
     ("is_open", "true", True), ("is_open", "0", False), ("is_open", "yes", ["is_open.not_a_boolean"]), ("is_open", "", None),
     ("id", "", ["id.missing"]), ("id", "A", ["id.str_matches"]), ("id", "a b", ["id.str_matches"]),
 ]  # fmt: skip

@@ -27,9 +27,11 @@ def told(platform) -> dict[str, str]:
 
 def test_every_kind_of_stray_has_its_reason(platform):
     soon = (datetime.now(UTC) + timedelta(days=2)).date()
-    wide = "w" * 140 + "2024-03-31.csv"
+    wide, tall = "w" * 140 + "2024-03-31.csv", "店" * 26 + "2024-03-31.csv"
     for below in ("weather/w-2024-03-31.csv", "customers/no day.csv", f"customers/c-{soon}.csv", f"customers/{wide}"):
         land(platform, below)
+    land(platform, f"customers/{tall}")
+    land(platform, "customers/caf\udce9-2024-03-31.csv")
     land(platform, "customers/c-2024-02-29.csv")
     land(platform, "customers/c-2024-02-30.csv")
     land(platform, "customers/notes-2024-03-31.txt")
@@ -44,9 +46,22 @@ def test_every_kind_of_stray_has_its_reason(platform):
         "customers/c-2024-02-29.csv": "its day, 2024-02-29, is before the first of any region (2024-03-01)",
         f"customers/c-{soon}.csv": f"its day, {soon}, has not begun anywhere yet",
         f"customers/{wide}": "its name is longer than 150 characters",
+        f"customers/{tall}": "its name is longer than 240 bytes when written as in a URL (%E5%BA%97 for one character)",
+        "customers/caf\udce9-2024-03-31.csv": "its name is not UTF-8",
         "loose-2024-03-31.csv": "it lies in no table's folder",
         "customers/deeper/c-2024-03-31.csv": "region us delivers no table called 'deeper'",
     }
+
+
+def test_a_name_that_is_not_utf_8_becomes_one_that_is(platform):
+    for name in ("caf\udce9-2024-03-31.csv", "caf\udcea-2024-03-31.csv"):
+        land(platform, f"customers/{name}")
+    for stray in strays(platform):
+        set_aside(stray)
+    found = set_asides(platform)
+    assert {a.name for a in found} == {f"us/customers/caf\ufffd-2024-03-31{n}.csv" for n in ("", ".2")}
+    restore(found[0])
+    assert [receipt.is_new for receipt in collect(platform, "us", "customers")] == [True]
 
 
 def test_a_folder_beside_the_regions_that_is_none_of_them(platform):

@@ -1,11 +1,12 @@
 import os
 from datetime import date
+from pathlib import Path
 
 import pytest
 
-from clearer_platform.bronze import current, history
+from clearer_platform.bronze import Receipt, current, history
 from clearer_platform.errors import DeliveryError, UnknownName
-from clearer_platform.sources import changed, collect, deliver_file, landed
+from clearer_platform.sources import Failure, changed, collect, deliver_file, landed
 from clearer_platform.sources.files import business_day
 
 DAY = date(2024, 3, 31)
@@ -59,6 +60,37 @@ def test_a_file_that_was_only_moved_or_touched_changes_nothing(platform):
     assert changed(platform, "eu", "transactions") == []
     path.write_bytes(b"B")
     assert [arrival.path for arrival in changed(platform, "eu", "transactions")] == [path]
+
+
+def test_a_file_that_cannot_be_read_keeps_no_other_waiting(platform, monkeypatch):
+    broken = land(platform, "eu", "transactions", "a-2024-03-30.csv", b"A")
+    land(platform, "eu", "transactions", "b-2024-03-31.csv", b"A")
+    opened = Path.open
+
+    def denied(path, *arguments, **options):
+        if path == broken:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", denied)
+    failure, receipt = collect(platform, "eu", "transactions")
+    assert isinstance(failure, Failure)
+    assert (failure.day, failure.error.message) == (date(2024, 3, 30), f"cannot read {broken}: no permission")
+    assert isinstance(receipt, Receipt)
+    assert receipt.delivery.day == DAY
+
+
+def test_what_is_no_file_is_not_looked_at(platform):
+    """A pipe would be waited for for ever, and a link to itself would keep all others from being listed."""
+    path = land(platform, "eu", "transactions", "t-2024-03-31.csv", b"A")
+    os.mkfifo(path.with_name("pipe-2024-03-31.csv"))
+    path.with_name("loop-2024-03-31.csv").symlink_to("loop-2024-03-31.csv")
+    path.with_name("nowhere-2024-03-31.csv").symlink_to("/nowhere")
+    path.with_name("folder-2024-03-31.csv").symlink_to("..")
+    path.with_name("link-2024-03-31.csv").symlink_to(path)
+    arrivals, strays = landed(platform, "eu")
+    assert [arrival.path.name for arrival in arrivals] == ["link-2024-03-31.csv", path.name]
+    assert strays == []
 
 
 def test_only_the_days_asked_for_are_collected(platform):
