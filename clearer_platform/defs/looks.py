@@ -15,6 +15,7 @@ from clearer_platform import gold
 from clearer_platform.defs import markdown
 from clearer_platform.gold import Model
 from clearer_platform.platform import Platform
+from clearer_platform.serving.formats import in_full
 from clearer_platform.silver import Outcome
 
 ROWS = 5
@@ -61,7 +62,7 @@ def rejected_sample(outcomes: Iterable[Outcome]) -> dg.MetadataValue[Any]:
 def _markdown(names: list[str], rows: list[tuple[Any, ...]]) -> dg.MetadataValue[Any]:
     if not rows:
         return dg.MetadataValue.md("no rows")
-    return markdown.table(names, [[_shortened(value) for value in row] for row in rows])
+    return markdown.table(names, [[_shortened(in_full(value)) for value in row] for row in rows])
 
 
 def _shortened(value: object) -> object:

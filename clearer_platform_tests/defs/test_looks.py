@@ -19,6 +19,8 @@ def test_previews_are_of_what_the_region_lets_leave(built: Platform) -> None:  #
     text = str(eu["branch_performance_daily", DAY].value)
     assert text.startswith("| region | branch | day |")
     assert "| eu | North Gate | 2024-10-27 |" in text
+    assert "| 0.0000000000 |" in text, "what failed, in the reporting currency"
+    assert "E-" not in text
     wholes = {region: previews(built, region, marts.wholes) for region in ("eu", "us")}
     assert ("dim_customers", None) in wholes["eu"], "pseudonyms leave eu"
     assert ("dim_customers", None) not in wholes["us"], "aggregates alone leave us"
