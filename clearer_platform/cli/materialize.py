@@ -100,7 +100,8 @@ def planned(
 ) -> "Plan":
     """The plan for these regions; those that deliver for all come first, so that the others find it.
 
-    Gold that stands as of another date than asked for is behind too: running any day mends that.
+    Gold that stands as of another date than asked for is behind too, and so is what spans regions where an earlier run
+    was broken off before it came to that: running any day mends either.
     """
     from clearer_platform import gold
     from clearer_platform.serving.facts import behind_shared, gather
@@ -112,9 +113,13 @@ def planned(
     with progress("reading the manifests"):
         facts = gather(platform, regions, now, start=start, end=end)
         behind = {name: behind_shared(platform, name) for name in regions}
-        for name in regions:
+        some_day = {fact.region: fact.day for fact in facts if fact.slots}
+        for name in some_day:
             if gold.served_as_of(platform, name) != as_of:
-                behind[name] += [fact.day for fact in facts if fact.region == name and fact.slots][-1:]
+                behind[name].append(some_day[name])
+        if some_day and not any(behind.values()) and gold.global_is_behind(platform):
+            name, day = some_day.popitem()
+            behind[name].append(day)
     return plan(facts, now, only, behind)
 
 

@@ -8,7 +8,7 @@ gold.view(platform, "eu", model, as_of=day)   read a part of it as of another da
 """
 
 from clearer_platform.gold import warm
-from clearer_platform.gold.across import build_global, withdrawn
+from clearer_platform.gold.across import build_global, global_is_behind, withdrawn
 from clearer_platform.gold.catalog import Model, models
 from clearer_platform.gold.dbt import Progress
 from clearer_platform.gold.extent import Extent
@@ -37,6 +37,7 @@ __all__ = [
     "connect",
     "contained",
     "forms",
+    "global_is_behind",
     "leaving",
     "models",
     "pending",

@@ -45,6 +45,13 @@ def build_global(platform: Platform, *, full_refresh: bool = False, progress: Pr
     return done
 
 
+def global_is_behind(platform: Platform) -> bool:
+    """Whether global gold was built of other gold than the regions serve now, as after a run that was broken off."""
+    copies = {name: warehouse.serving_copy(platform.layout(name)) for name in platform.registry.regions}
+    state = warehouse.state(warehouse.serving_copy(platform.global_layout))
+    return _contents(platform, copies) != (state.contents if state else {})
+
+
 def withdrawn(platform: Platform, state: State) -> list[str]:
     """The regions of which global gold in this state holds what they do not let leave any more."""
     known = platform.registry.regions
