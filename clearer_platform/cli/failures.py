@@ -6,9 +6,10 @@
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import typer
 
@@ -16,6 +17,7 @@ from clearer_platform.errors import ClearerError, causes
 
 INTERRUPTED = 130
 FAILED_DAYS = 3
+T = TypeVar("T")
 
 
 @contextmanager
@@ -49,6 +51,29 @@ def handled(debug: bool) -> Iterator[None]:
             raise
         say_error(f"something unexpected went wrong ({type(e).__name__})", _details(e))
         raise typer.Exit(1) from None
+
+
+def of_each(regions: Iterable[str], look: Callable[[str], T]) -> tuple[dict[str, T], dict[str, ClearerError]]:
+    """What `look` finds of each region, and why it cannot of others: one that does not answer stops no other.
+
+    Raises why not, where it finds nothing of any.
+    """
+    found: dict[str, T] = {}
+    missed: dict[str, ClearerError] = {}
+    for region in regions:
+        try:
+            found[region] = look(region)
+        except ClearerError as e:
+            missed[region] = e
+    if missed and not found:
+        raise next(iter(missed.values()))
+    return found, missed
+
+
+def say_missed(missed: Mapping[str, ClearerError]) -> None:
+    """Print why regions could not be looked at."""
+    for region, error in missed.items():
+        say_error(f"{region} was left out: {error.message}", error.hint)
 
 
 def say_error(message: str, hint: str | None = None) -> None:

@@ -1,13 +1,13 @@
 """`clearer materialize`: bring regions and days up to date, from landing folder to gold."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clearer_platform.cli.failures import FAILED_DAYS
+from clearer_platform.cli.failures import FAILED_DAYS, of_each, say_missed
 from clearer_platform.cli.options import AsOf, From, Json, Regions, To, in_order
 from clearer_platform.cli.output import days, note, print_json, progress, say, steps
 from clearer_platform.cli.sample import sample_service
@@ -15,6 +15,7 @@ from clearer_platform.cli.sample import sample_service
 if TYPE_CHECKING:
     from clearer_platform.defs.runs import RunOutcome
     from clearer_platform.platform import Platform
+    from clearer_platform.serving.facts import TableDay
     from clearer_platform.serving.plan import Only, Plan
 
 SHOWN = 6
@@ -47,8 +48,9 @@ def materialize(
 
     One run a region, all its days in it; then the tables across regions. A
     day that fails leaves its last good version in place and the others
-    published; the exit code is then 3. What is right already is not done
-    again.
+    published; the exit code is then 3. A region that cannot be looked at is
+    left out, and named; the exit code is then 1. What is right already is not
+    done again.
 
     --only missing: days not in gold yet; failed: days with a refused
     delivery; changed: days with a new or changed file, contract, registry
@@ -72,22 +74,23 @@ def materialize(
     reasons = only_option(only) if only else ()
     platform = open_platform()
     regions = chosen_regions(platform, region)
-    if not json:
-        _say_strays(platform, regions)
     wanted = planned(platform, regions, reasons, start, end, as_of)
     if not json:
+        _say_strays(platform, [name for name in regions if name not in wanted.missed])
         _say_absent(wanted)
         _say_early(wanted, platform.registry.start)
     with sample_service(platform.settings.home):
         outcomes = run(platform, wanted, as_of)
     if json:
-        print_json(
-            {"runs": [_as_json(outcome) for outcome in outcomes], "absent": wanted.absent, "silent": wanted.silent}
-        )
+        missed = {name: error.message for name, error in wanted.missed.items()}
+        runs = [_as_json(outcome) for outcome in outcomes]
+        print_json({"runs": runs, "absent": wanted.absent, "silent": wanted.silent, "missed": missed})
     else:
         print_outcomes(outcomes)
     if any(outcome.troubles for outcome in outcomes):
         raise typer.Exit(FAILED_DAYS)
+    if wanted.missed:
+        raise typer.Exit(1)
 
 
 def planned(
@@ -100,31 +103,60 @@ def planned(
 ) -> "Plan":
     """The plan for these regions; those that deliver for all come first, so that the others find it.
 
-    Gold that stands as of another date than asked for is behind too, and so is what spans regions where an earlier run
-    was broken off before it came to that: running any day mends either.
+    What spans regions is behind where an earlier run was broken off before it came to that: running any day mends it.
     """
     from clearer_platform import gold
-    from clearer_platform.serving.facts import behind_shared, gather
     from clearer_platform.serving.plan import plan
 
     now = datetime.now(UTC)
     shared = {table for table, contract in platform.contracts.items() if contract.shared}
     regions = sorted(regions, key=lambda name: shared.isdisjoint(platform.region(name).tables))
     with progress("reading the manifests"):
-        facts = gather(platform, regions, now, start=start, end=end)
-        behind = {name: behind_shared(platform, name) for name in regions}
-        some_day = {fact.region: fact.day for fact in facts if fact.slots}
-        for name in some_day:
-            if gold.served_as_of(platform, name) != as_of:
-                behind[name].append(some_day[name])
-        if some_day and not any(behind.values()) and gold.global_is_behind(platform):
-            name, day = some_day.popitem()
-            behind[name].append(day)
-    return plan(facts, now, only, behind)
+        seen, missed = of_each(regions, lambda name: _seen(platform, name, now, start, end, as_of))
+        facts = [fact for some, _ in seen.values() for fact in some]
+        behind = {name: lacking for name, (_, lacking) in seen.items()}
+        some = _with_deliveries(facts)
+        if some and not missed and not any(behind.values()) and gold.global_is_behind(platform):
+            behind[some.region].append(some.day)
+    return replace(plan(facts, now, only, behind), missed=missed)
+
+
+def _seen(
+    platform: "Platform", region: str, now: datetime, start: date | None, end: date | None, as_of: date | None
+) -> "tuple[list[TableDay], list[date]]":
+    """The facts of a region, and days that its gold is behind in.
+
+    So it is where it stands as of another date than asked for, and where it holds a table that is delivered no more:
+    running any day mends that.
+    """
+    from clearer_platform import gold
+    from clearer_platform.serving.facts import gather, holds_what_has_ended
+
+    facts = gather(platform, [region], now, start=start, end=end)
+    behind, some = _behind_shared(platform, region), _with_deliveries(facts)
+    if some and (gold.served_as_of(platform, region) != as_of or holds_what_has_ended(platform, region)):
+        behind.append(some.day)
+    return facts, behind
+
+
+def _with_deliveries(facts: "list[TableDay]") -> "TableDay | None":
+    return next((fact for fact in reversed(facts) if fact.slots), None)
+
+
+def _behind_shared(platform: "Platform", region: str) -> list[date]:
+    """Days of what another region delivers for all; none where that one cannot be looked at: it blocks nobody."""
+    from clearer_platform.errors import StorageError
+    from clearer_platform.serving.facts import behind_shared
+
+    try:
+        return behind_shared(platform, region)
+    except StorageError:
+        return []
 
 
 def run(platform: "Platform", wanted: "Plan", as_of: date | None = None) -> "list[RunOutcome]":
     """Run a plan through Dagster in this process; then whatever region of it lacks what came for all meanwhile."""
+    say_missed(wanted.missed)
     if not wanted.size:
         note("nothing to do")
         return []
@@ -136,11 +168,10 @@ def run(platform: "Platform", wanted: "Plan", as_of: date | None = None) -> "lis
 
 def _run(platform: "Platform", wanted: "Plan", as_of: date | None) -> "list[RunOutcome]":
     from clearer_platform.defs import runs
-    from clearer_platform.serving.facts import behind_shared
 
     with runs.instance(platform) as instance, steps(f"materializing {days(wanted.size)}") as advance:
         outcomes = runs.materialize(platform, instance, wanted.days, advance, as_of)
-        late = {region: behind_shared(platform, region) for region in wanted.days}
+        late = {region: _behind_shared(platform, region) for region in wanted.days}
         if any(late.values()):
             behind = {region: found for region, found in late.items() if found}
             outcomes += runs.materialize(platform, instance, behind, advance, as_of)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clearer_platform.cli.aside import say_set_aside
+from clearer_platform.cli.failures import of_each, say_missed
 from clearer_platform.cli.options import From, Json, Regions, To, in_order
 from clearer_platform.cli.output import console, note, print_json, progress, say
 from clearer_platform.cli.pending import say_pending
@@ -63,7 +64,10 @@ def status(
     tables = [platform.contract(name).name for name in table] if table else None
     now = datetime.now(UTC)
     with progress("reading the manifests"):
-        facts = known.gather(platform, regions, now, tables=tables, start=start, end=end)
+        seen, missed = of_each(
+            regions, lambda name: known.gather(platform, [name], now, tables=tables, start=start, end=end)
+        )
+    facts = [fact for some in seen.values() for fact in some]
     if start is None and end is None:
         facts = states.last_days(facts, LAST)
     found = states.cells(facts, now)
@@ -75,8 +79,11 @@ def status(
         print_grid(found if len(regions) == 1 or tables else states.by_region(found))
         _say_silence(platform, found, now)
     if not json:
-        say_pending(platform, regions, tables)
-        say_set_aside(platform, regions if region else None)
+        say_pending(platform, seen, tables)
+        say_set_aside(platform, list(seen) if region or missed else None)
+    if missed:
+        say_missed(missed)
+        raise typer.Exit(1)
 
 
 def print_grid(cells: "Sequence[Cell]") -> None:

@@ -93,6 +93,12 @@ def behind_shared(platform: Platform, region: str) -> list[date]:
     return sorted({day for _, day, _ in dict(in_gold.items() ^ delivered.items())})
 
 
+def holds_what_has_ended(platform: Platform, region: str) -> bool:
+    """Whether the region's gold has rows of a table that the registry names for it no more."""
+    known = {*platform.tables(region), *(t.name for t in platform.contracts.values() if t.shared)}
+    return any(table not in known for table, _, _ in gold.contained(platform, region))
+
+
 def _of_table(
     platform: Platform,
     region: Region,

@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
+from clearer_platform.errors import ClearerError
 from clearer_platform.serving.facts import TableDay
 
 
@@ -29,6 +30,8 @@ class Plan:
     """Per region: days past their cut-off, and the tables of them for which nothing has come though later days have."""
     silent: dict[str, tuple[date, ...]]
     """Per region: days past their cut-off since the last for which anything came."""
+    missed: Mapping[str, ClearerError] = field(default_factory=dict)
+    """Per region of which nothing is run: why it could not be looked at."""
 
     @property
     def size(self) -> int:

@@ -1,5 +1,6 @@
 """Commands that bring deliveries in and up: materialize, deliver, sample, check."""
 
+import json
 import resource
 import shutil
 import signal
@@ -44,6 +45,33 @@ def test_what_spans_regions_is_built_by_the_next_run_where_one_ended_before_it(o
     assert ": 1 day published in " in own("materialize", "--only", "missing,changed").stdout
     assert spanning.exists()
     assert own("materialize", "--only", "missing,changed").stdout == ""
+
+
+def test_a_region_that_cannot_be_looked_at_stops_no_other(own):
+    """A manifest of us cannot be read; eu has something new."""
+    landed = own.home / "eu/landing/transactions/transactions-2024-04-01.csv"
+    landed.write_bytes(text([SALES, "T99,01.04.2024 10:00:00,b1,Köln,C1,1|00,1,Completed,P1,1|00"], "eu"))
+    next((own.home / "us/bronze/transactions").rglob("*.json")).write_text("{")
+    done = own("materialize", "--only", "missing,changed", code=1)
+    assert done.stdout.startswith("eu: 1 day published")
+    assert f"error: us was left out: {own.home}/us/bronze/transactions/2024-03-3" in done.stderr
+    seen = own("status", code=1)
+    assert "\neu " in seen.stdout
+    assert "\nus " not in seen.stdout
+    assert "error: us was left out: " in seen.stderr
+    assert "error: " in own.error("materialize", "--region", "us")
+
+
+def test_a_table_that_is_delivered_no_more_leaves_gold_with_the_next_run(own):
+    registry = own.home / "regions.toml"
+    block = '[regions.eu.tables.conversations]\ndays = ["sat"]\n'
+    assert block in registry.read_text()
+    registry.write_text(registry.read_text().replace(block, ""))
+    talks = ("load", "fct_conversations", "-r", "eu", "-f", "json")
+    assert json.loads(own(*talks).stdout)
+    own("materialize", "--only", "missing,changed")
+    assert json.loads(own(*talks).stdout) == []
+    assert own("materialize", "--only", "missing,changed").stderr.splitlines()[-1] == "nothing to do"
 
 
 def test_ctrl_c_in_a_run_is_130_and_the_next_run_goes_on(own):
