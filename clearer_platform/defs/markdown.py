@@ -6,8 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-SIGNS = re.compile(r"[\\`*\[\]<>|~&$]|(?<!\w)_|_(?!\w)")
-"""What markdown would take for its own; an underscore only at a word's edge."""
+SIGNS = re.compile(r"[\\`*\[\]<>|~&$]|(?<![^\W_])_|_(?![^\W_])")
+"""What markdown would take for its own; an underscore not where it stands between letters or digits."""
 
 
 def table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> dg.MetadataValue[Any]:

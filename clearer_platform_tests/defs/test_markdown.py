@@ -21,6 +21,7 @@ def shown(text: object) -> list[str]:
 @given(st.lists(st.tuples(ANY, ANY), max_size=3))
 @example([("its name does not end in .csv[.gz|.zst]", "2024-10-24 08:00")])
 @example([("_region", "`a|b`")])
+@example([("__0_", "a_b__c")])
 def test_a_table_shows_what_it_was_given(rows: list[tuple[str, str]]) -> None:
     text = markdown.table(["a", "b"], rows).value
     assert shown(text) == ["a", "b", *(cell.strip() for row in rows for cell in row)]
