@@ -280,7 +280,7 @@ def test_a_lock_is_waited_for_no_longer_than_the_time_out(server, make_home):
 def test_only_the_server_is_waited_for(server, make_home, monkeypatch):
     """What is done with its rows may take longer than its time-out: a slow bucket, a long comparison."""
     whole = snapshot.receive
-    monkeypatch.setattr(snapshot, "receive", lambda *a, **k: (time.sleep(2.5), whole(*a, **k))[1])
+    monkeypatch.setattr(snapshot, "receive", lambda *a, **k: (time.sleep(1.5), whole(*a, **k))[1])
     add(server, 1, 2, 3)
     home = make_home(server, f"{BY_ID}\nrows = 2\ntimeout = 1\nattempts = 1")
     assert ids(home.fetch()) == [1, 2, 3]
