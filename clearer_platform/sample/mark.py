@@ -2,7 +2,6 @@
 
 import re
 import secrets
-import socket
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from json import JSONDecodeError, dumps, loads
@@ -11,6 +10,7 @@ from pathlib import Path
 from clearer_platform.errors import ClearerError
 from clearer_platform.regions import load_registry
 from clearer_platform.sample.plan import Size
+from clearer_platform.sample.ports import free_port
 from clearer_platform.sample.world import REGISTRY
 from clearer_platform.storage import publish_bytes
 
@@ -63,7 +63,7 @@ def make_mark(home: Path, size: Size) -> Mark:
     registry = home / "regions.toml"
     if registry.exists() and _same(registry.read_text("utf-8")) != _same(REGISTRY.read_text("utf-8")):
         raise SampleError(f"{registry} is not the sample's registry", hint="set CLEARER_HOME to another folder")
-    mark = read_mark(home) if is_marked(home) else Mark(size, _free_port(), secrets.token_urlsafe())
+    mark = read_mark(home) if is_marked(home) else Mark(size, free_port(), secrets.token_urlsafe())
     if mark.size != size:
         raise SampleError(
             f"{home} holds a sample of another size", hint="remove it, or set CLEARER_HOME to another folder"
@@ -83,9 +83,3 @@ def _registry(mark: Mark) -> str:
 def _same(text: str) -> str:
     """A registry without what differs from sample to sample."""
     return LAST.sub("", ADDRESS.sub("", text))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

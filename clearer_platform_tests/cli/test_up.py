@@ -15,6 +15,7 @@ from urllib.request import ProxyHandler, build_opener
 import psutil
 import pytest
 
+from clearer_platform.sample.ports import free_port
 from clearer_platform_tests.cli.conftest import Cli
 from clearer_platform_tests.cli.test_servers import gone
 from clearer_platform_tests.conftest import share_dbt
@@ -28,12 +29,6 @@ QUERY = """{
 def project(few_models: Callable[..., Path]) -> Path:
     """A dbt project with few models: the process that runs are forked from builds all of them before it forks any."""
     return few_models("global_branch_performance_daily")
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def ask(port: int) -> dict:

@@ -10,17 +10,12 @@ from contextlib import closing
 import httpx
 import pytest
 
+from clearer_platform.sample.ports import free_port
 from clearer_platform.serving import batches
 from clearer_platform.serving.api.keys import Keys
 from clearer_platform.sources.batches import Status
 from clearer_platform_tests.conftest import REGIONS, open_home
 from clearer_platform_tests.serving.api.conftest import HIRING
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Server:
