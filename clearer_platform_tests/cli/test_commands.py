@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from clearer_platform.errors import Unreachable
 from clearer_platform_tests.cli.conftest import SALES, SECRET, grid, text
 
 SALES_DAY = ("--table", "transactions", "--region", "eu", "--day", "2024-03-31")
@@ -60,6 +61,15 @@ def test_a_region_that_cannot_be_looked_at_stops_no_other(own):
     assert "\nus " not in seen.stdout
     assert "error: us was left out: " in seen.stderr
     assert "error: " in own.error("materialize", "--region", "us")
+
+
+def test_one_region_is_planned_where_another_cannot_say_what_it_serves(own, monkeypatch):
+    def fails(platform):
+        raise Unreachable("the bucket of us does not answer")
+
+    monkeypatch.setattr("clearer_platform.gold.global_is_behind", fails)
+    done = own("materialize", "--region", "eu", "--only", "missing,changed")
+    assert done.stderr.splitlines()[-1] == "nothing to do"
 
 
 def test_a_table_that_is_delivered_no_more_leaves_gold_with_the_next_run(own):
